@@ -1,0 +1,1 @@
+"""The data engine, the curriculum and the evaluation; runs without ComfyUI."""

@@ -1,0 +1,1 @@
+"""The view-rich data engine: motions, people, cameras, pictures, captions and labels."""
