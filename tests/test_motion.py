@@ -1,5 +1,7 @@
 """Motion: shapes, resampling, mirroring, heading."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,19 +65,17 @@ def test_turned_adds_to_heading_and_unwraps():
     motion = random_motion()
     change = (motion.turned(100).heading - motion.heading - 100 + 180) % 360 - 180
     assert change.abs().max() < 1e-2
-    spin = Rotation.from_euler("y", np.linspace(0, 720, 13), degrees=True).as_matrix()
-    still = random_motion()
-    turning = Motion(still.body_pose, still.left_hand_pose, still.right_hand_pose,
-                     torch.from_numpy(spin).float(), still.transl, 12.0, "spin")  # fmt: skip
+    # Half a turn at a time would be ambiguous; 60 degrees a frame is not.
+    spin = Rotation.from_euler("y", np.linspace(0, 720, 13)[:, None], degrees=True).as_matrix()
+    turning = replace(motion, global_orient=torch.from_numpy(spin).float())
     assert turning.heading[-1] == pytest.approx(720, abs=1e-2)
 
 
 def test_bad_shapes_and_windows_are_named():
     motion = random_motion()
-    with pytest.raises(ValueError, match="0..12"):
+    with pytest.raises(ValueError, match=r"0\.\.12"):
         motion.window(5, 10)
     with pytest.raises(ValueError, match="left_hand_pose"):
-        Motion(motion.body_pose, motion.body_pose, motion.right_hand_pose, motion.global_orient, motion.transl,
-               12.0, "bad")  # fmt: skip
+        replace(motion, left_hand_pose=motion.body_pose)
     with pytest.raises(ValueError, match="fps"):
         random_motion(fps=12.0).resample(0.0)

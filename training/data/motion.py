@@ -1,9 +1,9 @@
 """A motion: local joint rotations, root and time. The one form every source of movement ends in.
 
 Design decisions:
-- Rotations are matrices relative to the parent and to SMPL's T-pose, in SMPL-X joint order (21 body joints,
-  then 15 + 15 finger joints in the order index, middle, pinky, ring, thumb), so they *are* the training labels.
-- The root is apart: `global_orient` and `transl` never reach the geometric loss (3DiMo, section 3.3 excludes it).
+- Rotations are matrices relative to the parent and to SMPL's T-pose, in SMPL-X joint order (21 body
+  joints, then 15 + 15 finger joints: index, middle, pinky, ring, thumb), so they *are* the training labels.
+- The root is apart: `global_orient` and `transl` never reach the geometric loss (the paper excludes it).
 - World: right-handed, metres, y up, floor at y = 0; at identity the person faces +z and their left is +x.
 - `transl` is the pelvis position of a person 1.70 m tall (pelvis 0.93 m above the floor when standing). For
   another body multiply it by (that body's leg length / this one's): strides and jumps scale with the legs.
@@ -103,9 +103,7 @@ class Motion:
     def resample(self, fps: float) -> Motion:
         """The same movement at another frame rate: rotations by slerp, the root by linear interpolation."""
         if not (np.isfinite(fps) and fps > 0):
-            raise ValueError(
-                f"motion {self.name!r}: asked for {fps} frames per second, expected a number above 0"
-            )
+            raise ValueError(f"motion {self.name!r}: fps is {fps}, expected a number above 0")
         if fps == self.fps:
             return self
         return self._at_rate(step=self.fps / fps, fps=fps)
