@@ -1,0 +1,61 @@
+# `make demo` and `make test` make their own environment (.venv) from requirements.lock on the first run.
+# Needs python3 (3.11 or newer, with venv), make and gcc. PYTHON=python3.12 picks another interpreter.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DEMO   ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format hands clean
+
+help:
+	@echo "make demo       three videos of one motion under three cameras, and a contact sheet, in $(DEMO)/"
+	@echo "make test       all tests;  make test-fast leaves the slow ones out"
+	@echo "make lint       ruff and mypy;  make format rewrites the files"
+	@echo "make hands      adds the hand finder (mediapipe) to the environment"
+	@echo "make clean      removes the environment and the demo"
+
+# The stamp is written last: an interrupted set-up starts again, a finished one costs nothing.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "ComfyUI-3DiMo: the pinned versions need Python 3.11 or newer; this is $$($(PYTHON) -V 2>&1)."; \
+	  echo "  Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@rm -f $@
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "ComfyUI-3DiMo: $(PYTHON) could not make $(VENV). On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing the pinned packages into $(VENV) (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock || { \
+	  echo; echo "ComfyUI-3DiMo: pip could not install the versions of requirements.lock; its own message is above."; \
+	  echo "  No connection: try again, it goes on where it stopped. Version not found: pip's index lacks it or this"; \
+	  echo "  Python ($$($(PYTHON) -V 2>&1)) is newer than the pins. Nothing outside $(VENV) was changed."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . || { \
+	  echo "ComfyUI-3DiMo: this folder itself could not be installed; pip's message is above."; exit 1; }
+	@touch $@
+
+setup: $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/threedimo demo --out $(DEMO)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -q
+
+test-fast: $(STAMP)
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# 0.10.21 is the last mediapipe wheel that carries its models; its metadata asks for numpy 1 but it runs on numpy 2.
+hands: $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps mediapipe==0.10.21 absl-py==2.5.1 flatbuffers==25.12.19 protobuf==4.25.8
+
+clean:
+	rm -rf $(VENV) $(DEMO) build *.egg-info
