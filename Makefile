@@ -53,9 +53,10 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# 0.10.21 is the last mediapipe wheel that carries its models; its metadata asks for numpy 1 but it runs on numpy 2.
+# --no-deps: the wheel's metadata asks for numpy 1, jax and more, and its hand and pose finders need none of it.
 hands: $(STAMP)
-	$(BIN)/python -m pip install --quiet --no-deps mediapipe==0.10.21 absl-py==2.5.1 flatbuffers==25.12.19 protobuf==4.25.8
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  mediapipe==0.10.21 attrs==26.1.0 flatbuffers==25.12.19
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info

@@ -1,8 +1,8 @@
 """ComfyUI's entry into the pack.
 
-ComfyUI imports this folder under a name of its own and asks `comfy_entrypoint` for an extension (V3 API). The
-nodes are imported inside the entry point, so that starting the host costs nothing. Pytest imports this file as a
-plain module, without a package: the guard leaves it empty then.
+ComfyUI imports this folder under a name of its own and asks `comfy_entrypoint` for an extension (V3 API).
+The nodes are imported inside the entry point, so that starting the host costs nothing. Pytest imports this
+file as a plain module, without a package: the guard leaves it empty then.
 """
 
 if __package__:
@@ -13,7 +13,7 @@ if __package__:
     __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]
 
     async def comfy_entrypoint() -> Any:
-        """Return the pack's `ComfyExtension`. The host prints no traceback for an error here: it is logged first."""
+        """Return the pack's `ComfyExtension`; log an error first, since the host prints no traceback."""
         try:
             from .nodes import ThreeDiMoExtension
         except Exception:

@@ -1,7 +1,7 @@
 """The rooms and their one-way doors, and a few habits, read from the syntax of every source file.
 
-nodes -> threedimo_core <- training: the core imports neither, they do not import each other, and only nodes knows
-the host. ComfyUI imports the folder under a name of its own, so that nodes and the core reach the core relatively.
+nodes -> threedimo_core <- training: the core imports neither, they do not import each other, and only nodes
+knows the host. ComfyUI imports the folder under a name of its own, so nodes and the core import relatively.
 """
 
 import ast
