@@ -1,0 +1,17 @@
+"""Make, check and look at data sets."""
+
+from __future__ import annotations
+
+from training.command_line import Command, run_group
+
+COMMANDS = {
+    "render": Command("training.data.render_command", "render performances from a seed"),
+    "check": Command("training.data.check_command", "verify a data set: files, captions, labels"),
+    "show": Command("training.data.show_command", "draw contact sheets with skeletons, captions and camera paths"),
+    "merge": Command("training.data.merge_command", "join the manifests of several shards into one"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one data command; returns the exit status."""
+    return run_group("python -m training data", __doc__ or "", COMMANDS, argv)
