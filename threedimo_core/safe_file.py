@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ __all__ = [
     "atomic_path",
     "read_header",
     "read_tensor_file",
+    "require_kind",
     "resolve_inside",
     "write_tensor_file",
 ]
@@ -133,7 +134,7 @@ def read_tensor_file(
     expected: the exact set of tensors; None takes any (the caller then checks them against its modules).
     """
     header = read_header(path)
-    _require_kind(header, kind, version)
+    require_kind(header, kind, version)
     if expected is not None:
         _require_tensors(header, expected)
     try:
@@ -274,7 +275,8 @@ def _require_gapless(path: Path, ranges: list[tuple[int, int, str]], data_bytes:
 # --- what the caller expects ------------------------------------------------------------------------------
 
 
-def _require_kind(header: TensorHeader, kind: str, version: int) -> None:
+def require_kind(header: TensorHeader, kind: str, version: int) -> None:
+    """TensorFileError unless the header is of `kind`, in format `version` or older."""
     found, found_version = header.info.get("kind"), header.info.get("version")
     if not header.info:
         raise TensorFileError(
@@ -294,9 +296,9 @@ def _require_kind(header: TensorHeader, kind: str, version: int) -> None:
 def _require_tensors(header: TensorHeader, expected: Mapping[str, TensorSpec]) -> None:
     missing, extra = expected.keys() - header.tensors.keys(), header.tensors.keys() - expected.keys()
     if missing or extra:
-        said = [f"lacks {', '.join(sorted(missing))}"] if missing else []
-        said += [f"has unknown tensors {', '.join(sorted(extra)[:5])}"] if extra else []
-        raise TensorFileError(f"{header.path}: {' and '.join(said)}; expected {', '.join(sorted(expected))}")
+        said = [f"lacks {_some(missing)}"] if missing else []
+        said += [f"has unknown tensors {_some(extra)}"] if extra else []
+        raise TensorFileError(f"{header.path}: {' and '.join(said)}; expected {_some(expected.keys())}")
     named: dict[str, int] = {}
     for name, spec in expected.items():
         found = header.tensors[name]
@@ -312,6 +314,13 @@ def _require_tensors(header: TensorHeader, expected: Mapping[str, TensorSpec]) -
                 f"{header.path}: tensor {name!r} is {found.dtype} {list(found.shape)}; "
                 f"expected {spec.dtype} [{wanted}]"
             )
+
+
+def _some(names: Set[str], most: int = 5) -> str:
+    """A few names and how many more there are: an adapter has hundreds."""
+    ordered = sorted(names)
+    rest = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + rest
 
 
 def _require_finite(path: Path, name: str, tensor: Tensor) -> None:
