@@ -49,9 +49,7 @@ def test_requirements_match_pyproject_without_torch() -> None:
 
 def test_lock_pins_every_dependency_exactly() -> None:
     pins = listed("requirements.lock")
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[^+\s]+", pin) for pin in pins), (
-        "exact, without a local version"
-    )
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[^+\s]+", pin) for pin in pins), "exact, without a local version"
     names = {distribution(pin) for pin in pins}
     extras = PROJECT["project"]["optional-dependencies"]
     needed = {distribution(r) for r in PROJECT["project"]["dependencies"] + extras["train"] + extras["dev"]}
@@ -63,13 +61,9 @@ def test_what_the_rooms_import_is_declared() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     core = {distribution(r) for r in PROJECT["project"]["dependencies"]}
     optional = {distribution(r) for group in extras.values() for r in group}
-    undeclared = {
-        n: f for n, f in third_party_imports("threedimo_core").items() if n not in core | {"mediapipe"}
-    }
+    undeclared = {n: f for n, f in third_party_imports("threedimo_core").items() if n not in core | {"mediapipe"}}
     undeclared |= {
-        n: f
-        for n, f in third_party_imports("training").items()
-        if n not in core | optional | {"threedimo-core"} and n != "threedimo_core"
+        n: f for n, f in third_party_imports("training").items() if n not in core | optional | {"threedimo_core"}
     }
     assert not undeclared
 
@@ -96,9 +90,7 @@ def test_comfyui_entry_hands_over_the_extension(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(asyncio.run(extension.get_node_list()), list)
 
 
-def test_comfyui_entry_logs_why_it_failed(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_comfyui_entry_logs_why_it_failed(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "broken_pack.nodes", None)
     entry = load_entry("broken_pack", package=True)
     with pytest.raises(ImportError):
@@ -109,9 +101,7 @@ def test_comfyui_entry_logs_why_it_failed(
 def load_entry(name: str, package: bool) -> types.ModuleType:
     """Import the root `__init__.py` as ComfyUI does (a package of any name) or as pytest would (a module)."""
     locations = [str(ROOT)] if package else None
-    spec = importlib.util.spec_from_file_location(
-        name, ROOT / "__init__.py", submodule_search_locations=locations
-    )
+    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=locations)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     if package:

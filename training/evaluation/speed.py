@@ -89,7 +89,8 @@ def time_denoising_step(arguments: argparse.Namespace, device: torch.device) -> 
     latent = ((arguments.frames - 1) // 4 + 1, arguments.size // stride, arguments.size // stride)
     if arguments.frames % 4 != 1 or arguments.size % (2 * stride):
         raise ValueError(
-            f"--frames must be 4n + 1 and --size a multiple of {2 * stride}, got {arguments.frames} and {arguments.size}"
+            f"--frames must be 4n + 1 and --size a multiple of {2 * stride}, "
+            f"got {arguments.frames} and {arguments.size}"
         )
     layout = VideoLayout(latent[0], (latent[1] // 2) * (latent[2] // 2))
     inputs = {
