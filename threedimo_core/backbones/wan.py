@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..injection import Port
 from ..motion_attention import VideoLayout
-from .base import Backbone
+from .base import Backbone, BackboneDims
 
 MAX_TEXT_TOKENS = 512
 
@@ -21,6 +21,7 @@ class WanBackbone(Backbone):
 
     family = "wan"
     port = Port(norm="norm2", join="attn2")
+    module_names = ("text_encoder", "vae", "transformer")
 
     def __init__(
         self,
@@ -46,6 +47,21 @@ class WanBackbone(Backbone):
         return config.num_attention_heads * config.attention_head_dim
 
     @property
+    def dims(self) -> BackboneDims:
+        return BackboneDims(
+            hidden_dim=self.hidden_dim,
+            num_blocks=len(self.blocks),
+            latent_channels=self.vae.config.z_dim,
+            patch_size=self.transformer.config.patch_size,
+            frames_per_latent=self.frames_per_latent,
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        # Not the first parameter: diffusers keeps tables, norms and the time embedding in float32.
+        return self.transformer.patch_embedding.weight.dtype
+
+    @property
     def spatial_stride(self) -> int:
         return self.vae.config.scale_factor_spatial
 
@@ -69,11 +85,12 @@ class WanBackbone(Backbone):
 
     def encode_text(self, prompts: list[str]) -> dict[str, Tensor]:
         """Padded with zeros to a fixed length, as Wan was trained."""
+        encoder = self.ready("text_encoder")
         length = min(MAX_TEXT_TOKENS, self.tokenizer.model_max_length)
         batch = self.tokenizer(
             prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        ).to(self.text_encoder.device)
-        hidden = self.text_encoder(batch.input_ids, batch.attention_mask).last_hidden_state
+        ).to(encoder.device)
+        hidden = encoder(batch.input_ids, batch.attention_mask).last_hidden_state
         return {"prompt_embeds": hidden * batch.attention_mask[..., None].to(hidden)}
 
     def _latent_statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +100,7 @@ class WanBackbone(Backbone):
 
     def encode_video(self, frames: Tensor) -> Tensor:
         video = rearrange(frames, "b t c h w -> b c t h w") * 2 - 1
-        vae = self.vae
+        vae = self.ready("vae")
         latents = vae.encode(video.to(vae.device, vae.dtype)).latent_dist.mode().float()
         mean, std = self._latent_statistics(latents)
         return (latents - mean) / std
@@ -92,7 +109,7 @@ class WanBackbone(Backbone):
         return {"first_latent": self.encode_video(images[:, None])}
 
     def decode(self, latents: Tensor) -> Tensor:
-        vae = self.vae
+        vae = self.ready("vae")
         mean, std = self._latent_statistics(latents.float())
         latents = (latents.float() * std + mean).to(vae.device, vae.dtype)
         video = vae.decode(latents, return_dict=False)[0].float()
@@ -106,17 +123,15 @@ class WanBackbone(Backbone):
     def pin_reference(self, latents: Tensor, reference: dict[str, Tensor]) -> Tensor:
         return torch.cat([reference["first_latent"].to(latents), latents[:, :, 1:]], dim=2)
 
-    def velocity(
-        self, latents: Tensor, sigma: Tensor, text: dict[str, Tensor], reference: dict[str, Tensor]
-    ) -> Tensor:
+    def velocity(self, latents: Tensor, sigma: Tensor, text: dict[str, Tensor], reference: dict[str, Tensor]) -> Tensor:
         layout = self.layout(latents)
         latents = self.pin_reference(latents, reference)
         timestep = repeat(sigma * 1000, "b -> b n", n=layout.latent_frames * layout.tokens_per_frame).clone()
         timestep[:, : layout.tokens_per_frame] = 0
-        dtype = self.dtype
-        return self.transformer(
-            hidden_states=latents.to(dtype),
-            timestep=timestep,
-            encoder_hidden_states=text["prompt_embeds"].to(dtype),
+        transformer, device, dtype = self.ready("transformer"), self.device, self.dtype
+        return transformer(
+            hidden_states=latents.to(device, dtype),
+            timestep=timestep.to(device),
+            encoder_hidden_states=text["prompt_embeds"].to(device, dtype),
             return_dict=False,
         )[0].float()
