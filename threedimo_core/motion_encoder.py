@@ -8,6 +8,7 @@ and motions can be cut, joined and retimed afterwards. Body and hands have a tok
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -103,9 +104,7 @@ class FrameTokenizer(nn.Module):
             self.stem = ops.Conv2d(3, config.width, config.patch_size, stride=config.patch_size)
         self.position = nn.Parameter(torch.randn(config.num_patches, config.width) * 0.02)
         self.latents = nn.Parameter(torch.randn(config.num_tokens, config.width) * config.width**-0.5)
-        self.blocks = nn.ModuleList(
-            EncoderBlock(config.width, config.heads, ops) for _ in range(config.depth)
-        )
+        self.blocks = nn.ModuleList(EncoderBlock(config.width, config.heads, ops) for _ in range(config.depth))
         self.norm = ops.LayerNorm(config.width)
         self.out = ops.Linear(config.width, token_dim)
         self.out_norm = ops.LayerNorm(token_dim)
@@ -140,9 +139,7 @@ class MotionEncoder(nn.Module):
             self.side = nn.Parameter(torch.randn(2, config.hand.width) * 0.02)
             self.absent = nn.Parameter(torch.randn(2, config.hand.num_tokens, config.token_dim) * 0.02)
 
-    def forward(
-        self, frames: Tensor, hands: Tensor | None = None, hand_present: Tensor | None = None
-    ) -> MotionTokens:
+    def forward(self, frames: Tensor, hands: Tensor | None = None, hand_present: Tensor | None = None) -> MotionTokens:
         """Encode clips.
 
         Args:
@@ -151,9 +148,7 @@ class MotionEncoder(nn.Module):
             hand_present: [B, T, 2] bool; False gives the learned "absent" tokens. Default: all present.
         """
         if frames.ndim != 5 or frames.shape[2] != 3 or 0 in frames.shape:
-            raise ValueError(
-                f"driving frames must be [batch, frames, 3, height, width], got {list(frames.shape)}"
-            )
+            raise ValueError(f"driving frames must be [batch, frames, 3, height, width], got {list(frames.shape)}")
         batch = frames.shape[0]
         images = letterbox(rearrange(frames, "b t c h w -> (b t) c h w"), self.config.body.image_size)
         body = rearrange(self.body(images), "(b t) k d -> b t k d", b=batch)
@@ -179,8 +174,13 @@ class MotionEncoder(nn.Module):
 
 def encoder_id(encoder: MotionEncoder) -> str:
     """Sixteen hex digits that name these weights, so that tokens and a generator that do not fit are refused."""
-    digest = hashlib.sha256(repr(sorted(encoder.config.to_dict().items())).encode())
-    for name, value in sorted(encoder.state_dict().items()):
+    return weights_id(encoder.config, encoder.state_dict())
+
+
+def weights_id(config: MotionEncoderConfig, weights: Mapping[str, Tensor]) -> str:
+    """`encoder_id` of an encoder that would hold these weights."""
+    digest = hashlib.sha256(repr(sorted(config.to_dict().items())).encode())
+    for name, value in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
