@@ -1,5 +1,7 @@
 """The camera language: one grammar for views and camera moves, used by captions, CLI, nodes and benchmark."""
 
+from .describing import MEANINGS, describe, describe_move, describe_view
+from .parsing import ParsedPrompt, canonical, parse
 from .prompt import (
     AZIMUTH_DEGREES,
     CHANNELS,
@@ -16,20 +18,36 @@ from .prompt import (
     conflict,
     elevation_name,
 )
+from .words import ANGLES, nearest_angle, tokenize_words, vocabulary
+from .writing import NUM_WORDINGS, write, write_view
 
 __all__ = [
+    "ANGLES",
     "AZIMUTH_DEGREES",
     "CHANNELS",
     "ELEVATION_DEGREES",
     "FIXED_SPEED",
     "FRAMINGS",
     "MAX_ANGLE",
+    "MEANINGS",
+    "NUM_WORDINGS",
     "CameraPrompt",
     "Channel",
     "Move",
     "MoveKind",
+    "ParsedPrompt",
     "Speed",
     "View",
+    "canonical",
     "conflict",
+    "describe",
+    "describe_move",
+    "describe_view",
     "elevation_name",
+    "nearest_angle",
+    "parse",
+    "tokenize_words",
+    "vocabulary",
+    "write",
+    "write_view",
 ]

@@ -138,9 +138,7 @@ MAX_ANGLE: dict[MoveKind, float] = {
     _K.TILT_DOWN: 90.0,
 }
 # A still camera has no speed, and a rapid zoom has its own.
-FIXED_SPEED: frozenset[MoveKind] = frozenset(
-    {_K.STATIC, _K.HANDHELD_STATIC, _K.RAPID_ZOOM_IN, _K.RAPID_ZOOM_OUT}
-)
+FIXED_SPEED: frozenset[MoveKind] = frozenset({_K.STATIC, _K.HANDHELD_STATIC, _K.RAPID_ZOOM_IN, _K.RAPID_ZOOM_OUT})
 STILL: frozenset[MoveKind] = frozenset({_K.STATIC, _K.HANDHELD_STATIC})
 
 
@@ -164,13 +162,13 @@ class View:
         ):
             value = getattr(self, part)
             if value is not None and value not in allowed:
-                raise ValueError(f"view {part} {value!r} is unknown; use one of {', '.join(allowed)}, or None")
+                raise ValueError(f"view {part} {value!r} is unknown; use one of: {', '.join(allowed)}")
         if self.azimuth is None and self.elevation is None and self.framing is None:
-            raise ValueError("a view names at least an azimuth, an elevation or a framing; use view=None instead")
+            raise ValueError("a view names an azimuth, an elevation or a framing; for none of them use view=None")
 
     @staticmethod
     def from_degrees(azimuth: float, elevation: float | None = None, framing: str | None = None) -> View:
-        """The view of a camera at `azimuth` and `elevation` degrees about the person (any turn of 360 allowed)."""
+        """The view of a camera at `azimuth` and `elevation` degrees about the person, full turns allowed."""
         if not math.isfinite(azimuth) or (elevation is not None and not math.isfinite(elevation)):
             raise ValueError(f"azimuth and elevation must be finite degrees, not {azimuth} and {elevation}")
         names = tuple(AZIMUTH_DEGREES)
@@ -199,8 +197,8 @@ def elevation_name(degrees: float) -> str:
 class Move:
     """One camera move. `angle` is the whole turn in degrees (kept to a tenth), only for MAX_ANGLE's kinds.
 
-    Raises ValueError for an unknown kind or speed, an angle on a move that has none or outside its range, and a
-    speed on a still camera or a rapid zoom.
+    Raises ValueError for an unknown kind or speed, an angle on a move that has none or outside its range, and
+    a speed on a still camera or a rapid zoom.
     """
 
     kind: MoveKind
@@ -211,18 +209,18 @@ class Move:
         object.__setattr__(self, "kind", _member(MoveKind, self.kind, "camera move"))
         object.__setattr__(self, "speed", _member(Speed, self.speed, "speed"))
         if self.speed is not Speed.NORMAL and self.kind in FIXED_SPEED:
-            raise ValueError(f"{self.kind.label!r} has no speed of its own, but {self.speed.value!r} was given")
+            raise ValueError(f"{self.kind.label!r} takes no speed, but {self.speed.value!r} was given")
         if self.angle is not None:
             object.__setattr__(self, "angle", self._checked_angle())
 
     def _checked_angle(self) -> float:
         if self.kind not in MAX_ANGLE:
             turning = ", ".join(kind.label for kind in MAX_ANGLE)
-            raise ValueError(f"{self.kind.label!r} takes no angle, but {self.angle} was given; angles go with: {turning}")
+            raise ValueError(f"{self.kind.label!r} takes no angle ({self.angle} given); these do: {turning}")
         angle, largest = round(float(self.angle or 0.0), 1), MAX_ANGLE[self.kind]
         if not 0.0 < angle <= largest:
             raise ValueError(
-                f"{self.kind.label!r} takes an angle above 0 and up to {largest:g} degrees, but {self.angle} was given"
+                f"{self.kind.label!r} takes an angle above 0 and up to {largest:g} degrees ({self.angle} given)"
             )
         return angle
 
@@ -255,7 +253,7 @@ def conflict(first: MoveKind, second: MoveKind) -> str | None:
     for still in (first, second):
         if still in STILL:
             other = second if still is first else first
-            return f"{still.label!r} cannot be combined with {other.label!r}: the camera stands still or it moves"
+            return f"{still.label!r} cannot go with {other.label!r}: the camera stands still or it moves"
     shared = CHANNELS[first] & CHANNELS[second]
     if not shared:
         return None
