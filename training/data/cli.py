@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.command_line import Command, run_group
+from ..command_line import Command, run_group
 
 COMMANDS = {
     "render": Command("training.data.render_command", "render performances from a seed"),

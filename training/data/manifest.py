@@ -166,7 +166,8 @@ class ManifestWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = open(path, "ab")  # noqa: SIM115 (closed by close / the context manager)
+        # Unbuffered: after a full disk nothing may linger in memory and be written later.
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by close / the context manager)
         self._cut_unfinished_line()
         self.ids = {record["id"] for record in iter_lines(path)}
 
@@ -180,14 +181,17 @@ class ManifestWriter:
             return
         whole = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write((dump_json(record) + "\n").encode())
-            self._file.flush()
+            self._write_all((dump_json(record) + "\n").encode())
             os.fsync(self._file.fileno())
         except OSError as error:
-            os.ftruncate(self._file.fileno(), whole)
+            self._file.truncate(whole)
             raise_if_disk_full(error, self.path)
             raise
         self.ids.add(record["id"])
+
+    def _write_all(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._file.fileno(), data) :]
 
     def close(self) -> None:
         self._file.close()

@@ -1,0 +1,132 @@
+"""Contact sheets: frames of every view with the skeleton drawn in, hands, captions and the cameras from above."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .clip_store import ClipStore
+from .manifest import Record
+from .skeleton import PARENTS
+
+matplotlib.use("Agg")
+
+_SIDE_COLOURS = {"left": (80, 200, 255), "right": (255, 150, 60), "middle": (120, 255, 120)}
+_HIDDEN_COLOUR = (120, 120, 120)
+# SMPL-X numbering has jaw and eyes (22-24) between the body and the fingers; PARENTS has the 52 without them.
+_FACE_JOINTS = 3
+
+
+def performance_sheet(store: ClipStore, record: Record, columns: int = 5, height: int = 192) -> Figure:
+    """A figure: a row for each view with `columns` frames, its hand views and caption; the cameras from above."""
+    views = record["views"]
+    labels = store.labels(record)
+    times = np.linspace(0, record["num_frames"] - 1, columns).round().astype(int)
+    figure = Figure(figsize=(3 + 2.2 * (columns + 1), 2.5 * len(views) + 0.6), layout="constrained")
+    grid = figure.add_gridspec(len(views), columns + 2)
+    for row in range(len(views)):
+        frames = store.frames(record, row).permute(0, 2, 3, 1).numpy()
+        pictures = [frames[t] for t in times]
+        if labels:
+            joints, visible = labels["joints_2d"][row].numpy(), labels["visible"][row].numpy()
+            pictures = [
+                draw_skeleton(frames[t], joints[t], visible[t], height) if column else enlarged(frames[t], height)
+                for column, t in enumerate(times)
+            ]
+        for column, picture in enumerate(pictures):
+            _picture(figure.add_subplot(grid[row, column]), picture, f"frame {times[column]}")
+        hands = store.hands(record, row)
+        if hands is not None:
+            _picture(figure.add_subplot(grid[row, columns]), _hand_strip(hands.numpy(), times), "left | right")
+        figure.axes[row * (columns + (hands is not None))].set_ylabel(f"view {row}", fontsize=8)
+        figure.text(0.005, 1 - (row + 0.02) / len(views), _view_title(row, views[row]), fontsize=8, va="top")
+    if labels:
+        _from_above(figure.add_subplot(grid[:, columns + 1]), labels)
+    figure.suptitle(f"{record['id']}   {record['motion']}   {record['kind']}   body {record['bodies']}", fontsize=9)
+    return figure
+
+
+def save_sheet(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+
+
+def enlarged(frame: np.ndarray, height: int) -> np.ndarray:
+    """A frame at the given height, aspect kept."""
+    factor = height / frame.shape[0]
+    size = (round(frame.shape[1] * factor), height)
+    return cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA)
+
+
+def draw_skeleton(frame: np.ndarray, joints: np.ndarray, visible: np.ndarray, height: int) -> np.ndarray:
+    """A frame enlarged to `height` with joints [55, 2]; left blue, right orange, hidden joints grey."""
+    picture = enlarged(frame, height).copy()
+    points = np.clip(joints * height / frame.shape[0], -10_000, 10_000)
+    for child, parent in bones():
+        colour = _bone_colour(child) if visible[child] else _HIDDEN_COLOUR
+        ends = [tuple(int(round(16 * float(x))) for x in points[i]) for i in (parent, child)]
+        cv2.line(picture, ends[0], ends[1], colour, 1, cv2.LINE_AA, 4)
+    return picture
+
+
+def bones() -> list[tuple[int, int]]:
+    """(child, parent) pairs in SMPL-X's numbering of 55 joints, without the face."""
+    def number(joint: int) -> int:
+        return joint if joint < 22 else joint + _FACE_JOINTS
+
+    return [(number(child), number(int(parent))) for child, parent in enumerate(PARENTS) if parent >= 0]
+
+
+def _bone_colour(joint: int) -> tuple[int, int, int]:
+    if joint in (0, 3, 6, 9, 12, 15):
+        return _SIDE_COLOURS["middle"]
+    if joint >= 25:
+        return _SIDE_COLOURS["left" if joint < 40 else "right"]
+    left = joint in (1, 4, 7, 10, 13, 16, 18, 20)
+    return _SIDE_COLOURS["left" if left else "right"]
+
+
+def _hand_strip(hands: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """[T, 2, 3, h, w] to one picture: a row for each of three of the times, left beside right."""
+    chosen = hands[times[:: max(1, len(times) // 3)][:3]]
+    return np.concatenate([np.concatenate(list(pair.transpose(0, 2, 3, 1)), axis=1) for pair in chosen], axis=0)
+
+
+def _view_title(number: int, view: dict) -> str:
+    return (f"view {number}  azimuth {view['azimuth']:.0f}°  elevation {view['elevation']:.0f}°  "
+            f"{view['distance']:.1f} m\n{view['captions'][0]}")
+
+
+def _picture(axes: Axes, picture: np.ndarray, title: str) -> None:
+    axes.imshow(picture)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_xlabel(title, fontsize=6)
+
+
+def _from_above(axes: Axes, labels: dict) -> None:
+    """Paths of the person and of the cameras on the floor; arrows show where a camera looks first and last."""
+    person = labels["joints"][0, :, 0].numpy()
+    axes.plot(person[:, 0], person[:, 2], "k-", linewidth=2)
+    heading = np.radians(float(labels["heading"][0]))
+    axes.annotate("", (person[0, 0] + 0.7 * np.sin(heading), person[0, 2] + 0.7 * np.cos(heading)),
+                  (person[0, 0], person[0, 2]), arrowprops={"arrowstyle": "->"})
+    for number, extrinsics in enumerate(labels["world_to_camera"].numpy()):
+        rotation, shift = extrinsics[:, :3, :3], extrinsics[:, :3, 3]
+        position = -np.einsum("tji,tj->ti", rotation, shift)
+        line = axes.plot(position[:, 0], position[:, 2], "-", marker=".", markersize=2)[0]
+        for t in (0, -1):
+            look = rotation[t, 2]
+            axes.arrow(position[t, 0], position[t, 2], 0.5 * look[0], 0.5 * look[2], color=line.get_color(),
+                       alpha=1 if t == 0 else 0.4, head_width=0.1)
+        axes.text(position[0, 0], position[0, 2], f" {number}", color=line.get_color())
+    axes.set_aspect("equal")
+    axes.invert_yaxis()  # the person faces down the page, their left (+x) on the right, as one sees them in front
+    axes.set_title("from above (x right, z down)", fontsize=7)
+    axes.tick_params(labelsize=6)

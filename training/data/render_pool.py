@@ -1,0 +1,116 @@
+"""Rendering in several processes; results come back in the order of the indices, whoever finished first.
+
+Worker k renders every W-th index and sends records through a pipe of its own, so nothing is shared: a worker whose
+parent was killed ends at its next send, and a worker that dies shows as a closed pipe, never as a hang.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+from collections.abc import Iterator
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import torch
+
+from .manifest import DiskFullError, Record
+from .render_settings import RenderSettings, make_performance
+from .renderer import WarpRenderer
+
+
+class WorkerError(RuntimeError):
+    """A render worker failed; the message names the performance and the error."""
+
+
+def make_performances(
+    root: Path, settings: RenderSettings, indices: list[int], workers: int, device: str = "cpu"
+) -> Iterator[Record]:
+    """The records of `indices`, in that order, each published before it is yielded.
+
+    One worker renders in this process. DiskFullError and WorkerError end the run; what was yielded stays valid.
+    """
+    if workers <= 1 or len(indices) <= 1:
+        renderer = WarpRenderer(device)
+        for index in indices:
+            yield make_performance(root, settings, index, renderer)
+        return
+    yield from _in_order(indices, _from_workers(root, settings, indices, min(workers, len(indices)), device))
+
+
+def _in_order(indices: list[int], finished: Iterator[tuple[int, Record]]) -> Iterator[Record]:
+    waiting: dict[int, Record] = {}
+    position = 0
+    for index, record in finished:
+        waiting[index] = record
+        while position < len(indices) and indices[position] in waiting:
+            yield waiting.pop(indices[position])
+            position += 1
+
+
+def _from_workers(
+    root: Path, settings: RenderSettings, indices: list[int], workers: int, device: str
+) -> Iterator[tuple[int, Record]]:
+    context = mp.get_context("spawn")
+    processes, connections = [], []
+    try:
+        for number in range(workers):
+            here, there = context.Pipe(duplex=False)
+            process = context.Process(
+                target=_work, args=(root, settings, indices[number::workers], device, there), daemon=True
+            )
+            process.start()
+            there.close()  # the child's end must live in the child only, or its death would not close the pipe
+            processes.append(process)
+            connections.append(here)
+        yield from _receive(connections)
+    finally:
+        for connection in connections:
+            connection.close()
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _receive(connections: list[Connection]) -> Iterator[tuple[int, Record]]:
+    open_connections = list(connections)
+    while open_connections:
+        for connection in wait(open_connections):
+            try:
+                index, outcome = connection.recv()
+            except EOFError:
+                raise WorkerError(
+                    "a render worker ended without a word (killed, or out of memory); run the same command again "
+                    "to continue, with fewer --workers if memory was short"
+                ) from None
+            if index is None:
+                open_connections.remove(connection)
+            elif isinstance(outcome, DiskFullError):
+                raise outcome
+            elif isinstance(outcome, Exception):
+                raise WorkerError(f"performance {index} failed: {type(outcome).__name__}: {outcome}") from outcome
+            else:
+                yield index, outcome
+
+
+def _work(root: Path, settings: RenderSettings, indices: list[int], device: str, results: Connection) -> None:
+    """Body of a worker process: one thread, since two threads beside other work are several times slower."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    index = -1
+    try:
+        renderer = WarpRenderer(device)
+        for index in indices:
+            results.send((index, make_performance(root, settings, index, renderer)))
+        results.send((None, None))
+    except (BrokenPipeError, KeyboardInterrupt):
+        return  # nobody listens any more
+    except Exception as error:  # handed to the parent, which raises it with the index
+        results.send((index, _plain(error)))
+
+
+def _plain(error: Exception) -> Exception:
+    """The error in a form that a pipe carries: of a known class, with its message."""
+    if isinstance(error, DiskFullError):
+        return DiskFullError(error.errno, error.strerror)
+    return RuntimeError(f"{type(error).__name__}: {error}")

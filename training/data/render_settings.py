@@ -1,0 +1,74 @@
+"""What a rendered data set is made of: the settings that decide its bytes, checked before anything is rendered."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .manifest import Record
+from .performance import check_performance_settings, sample_performance
+from .publish import published_record, remove_unfinished
+from .renderer import WarpRenderer
+from .rendering import render_performance
+from .writer import write_performance
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """Everything that decides the bytes of a performance, given its index.
+
+    seed; views: cameras; num_frames (4n + 1) at fps; height, width: pixels, even; samples: 1, or 2 for 2 x 2 rays a
+    pixel; hand_size: pixels of the square hand views, even, 0 for none; split: "train" or "test"; identities:
+    1 or 2 people with the same motion; kind: "static", "moving" or None for both kinds in turn by chance.
+    Raises ValueError for values outside these.
+    """
+
+    seed: int = 0
+    views: int = 4
+    num_frames: int = 17
+    fps: float = 16.0
+    height: int = 128
+    width: int = 128
+    samples: int = 1
+    hand_size: int = 48
+    split: str = "train"
+    identities: int = 1
+    kind: str | None = None
+
+    def __post_init__(self) -> None:
+        check_performance_settings(
+            self.views, self.num_frames, self.fps, self.split, self.identities, self.kind
+        )
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, expected 0 or more")
+        for name in ("height", "width", "hand_size"):
+            value, least = getattr(self, name), 0 if name == "hand_size" else 16
+            if value < least or value % 2:
+                raise ValueError(f"{name} is {value}, expected an even number of pixels, at least {least}")
+        if self.samples not in (1, 2):
+            raise ValueError(f"samples is {self.samples}, expected 1 (one ray a pixel) or 2 (2 x 2 rays)")
+
+    @property
+    def frames_each(self) -> int:
+        """View frames of one performance (hand views not counted)."""
+        return self.views * self.identities * self.num_frames
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def make_performance(root: Path, settings: RenderSettings, index: int, renderer: WarpRenderer) -> Record:
+    """Render and publish performance `index`, or return its record when it is already published."""
+    remove_unfinished(root, index)
+    record = published_record(root, index)
+    if record is not None:
+        return record
+    performance = sample_performance(
+        settings.seed, index, settings.views, settings.num_frames, settings.fps, settings.split,
+        settings.identities, settings.kind,
+    )
+    rendered = render_performance(
+        performance, renderer, settings.height, settings.width, settings.samples, settings.hand_size
+    )
+    return write_performance(root, rendered, settings.fps)
