@@ -11,7 +11,10 @@ from .synonyms import PEOPLES_VERBS, SAME_DIRECTION, VAGUE_VERBS
 
 # Typos are compared with every known word; a page of prose is not worth more comparisons than this.
 MAX_SUGGESTIONS = 20
+_PEOPLES_VERBS = frozenset(PEOPLES_VERBS.split())
 _BASE_FORMS = {form: base for base, forms in VERB_FORMS.items() for form in forms}
+
+_MODIFIERS = (Sort.DIRECTION, Sort.SPEED, Sort.RAPID, Sort.HANDHELD, Sort.ANGLE, Sort.DEGREES)
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class _Reader:
         self.camera_named = False  # in this clause
         self.number: Item | None = None  # waits for its unit
         self.negated: list[str] | None = None
+        self.foreign: list[str] = []  # what somebody else does
         self.unknown: list[str] = []
         self.pending: list[str] = []  # small words after unknown ones, reported only between two of them
         self.suggestions = 0
@@ -80,6 +84,9 @@ class _Reader:
     def take(self, item: Item) -> None:
         if self.negated is not None and item.sort not in (Sort.STOP, Sort.JOIN, Sort.THEN):
             self.negated.append(item.words)
+            return
+        if self.foreign and item.sort in _MODIFIERS:
+            self.foreign.append(item.words)
             return
         if self.number is not None and self._settle_number(item):
             return
@@ -101,6 +108,7 @@ class _Reader:
         if self.number is not None:
             self._add_angle(self.number)
         self._end_negation()
+        self._end_foreign()
         self._flush_unknown()
         self._close()
         return self.reading
@@ -110,6 +118,7 @@ class _Reader:
     def _verb(self, item: Item) -> None:
         if self._said_of_somebody(item):
             return
+        self._end_foreign()
         clause = self.clause
         announces = clause.verb in VAGUE_VERBS and clause.direction is None  # "camera move: zoom in"
         if clause.names_move and not announces:
@@ -120,6 +129,7 @@ class _Reader:
     def _kind(self, item: Item) -> None:
         if self._said_of_somebody(item):
             return
+        self._end_foreign()
         if self.clause.names_move and self.clause.kind is not item.value:
             self._close()
         self.clause.kind = item.value  # type: ignore[assignment]
@@ -170,6 +180,7 @@ class _Reader:
 
     def _join(self, item: Item) -> None:
         self._end_negation()
+        self._end_foreign()
         if self.clause.names_move:
             self.camera_named = False
         self._close()
@@ -188,6 +199,7 @@ class _Reader:
         self.negated = [item.words]
 
     def _camera(self, item: Item) -> None:
+        self._end_foreign()
         self.somebody_else, self.camera_named = False, True
 
     def _people(self, item: Item) -> None:
@@ -201,13 +213,20 @@ class _Reader:
 
     def _said_of_somebody(self, item: Item) -> bool:
         first = item.words.split(" ")[0]
-        if not self.somebody_else or _BASE_FORMS.get(first, first) not in PEOPLES_VERBS:
+        if not self.somebody_else or _BASE_FORMS.get(first, first) not in _PEOPLES_VERBS:
             return False
-        self.reading.not_understood.append(
-            f"'{item.words}': said of somebody else; for the camera write 'the camera {item.words}'"
-        )
+        self._end_foreign()
+        self.foreign = [*self.clause.words, item.words]
         self.clause = Clause()
         return True
+
+    def _end_foreign(self) -> None:
+        if self.foreign:
+            text = " ".join(self.foreign)
+            self.reading.not_understood.append(
+                f"'{text}': said of somebody else; for the camera write 'the camera {text}'"
+            )
+            self.foreign = []
 
     def _settle_number(self, item: Item) -> bool:
         """The word after a number tells what it counts. True when both have been dealt with."""

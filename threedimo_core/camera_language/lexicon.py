@@ -71,11 +71,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The word tree, the directions that each verb takes, and all words for suggestions."""
+    """The word tree, the directions that each verb takes, all its words, and those worth suggesting."""
 
     root: Node
     verbs: dict[str, dict[str, MoveKind]]
     words: frozenset[str]
+    suggestions: frozenset[str]
 
 
 _TOKEN = re.compile(r"-?\d+(?:\.\d+)?|[^\W\d_]+|[.,;:!?+&]")
@@ -122,15 +123,17 @@ def _next_item(tokens: list[str], start: int, root: Node) -> tuple[Item, int]:
 def lexicon() -> Lexicon:
     """All tables as one word tree. A phrase in two tables keeps the meaning that was added first."""
     verbs = _verbs()
-    root, words = Node(), set()
+    root, words, suggestions = Node(), set(), set()
     for phrase, meaning in _entries(verbs):
         tokens = tokens_of(phrase)
         words.update(tokens)
+        if meaning[0] not in (Sort.FILLER, Sort.PEOPLE, Sort.HINT):
+            suggestions.update(tokens)
         node = root
         for token in tokens:
             node = node.children.setdefault(token, Node())
         node.meaning = node.meaning or meaning
-    return Lexicon(root, verbs, frozenset(words))
+    return Lexicon(root, verbs, frozenset(words), frozenset(suggestions))
 
 
 def _verbs() -> dict[str, dict[str, MoveKind]]:
@@ -185,8 +188,8 @@ def _entries(verbs: dict[str, dict[str, MoveKind]]) -> Iterator[tuple[str, tuple
         (Sort.JOIN, (*synonyms.JOIN_WORDS, "+", "&")),
         (Sort.NEGATION, synonyms.NEGATIONS),
         (Sort.CAMERA, synonyms.CAMERA_WORDS),
-        (Sort.PEOPLE, synonyms.PEOPLE_WORDS),
-        (Sort.FILLER, synonyms.FILLERS),
+        (Sort.PEOPLE, synonyms.PEOPLE_WORDS.split()),
+        (Sort.FILLER, synonyms.FILLERS.split()),
     ):
         yield from _all(wordings, (sort, None))
 
@@ -221,12 +224,15 @@ def _forms(wordings: Iterable[str]) -> Iterator[str]:
 
 
 def nearest(word: str) -> str | None:
-    """The known word that a typo most likely stands for, or None."""
-    allowed = 1 if len(word) <= 5 else 2
-    if len(word) < 3:
+    """The known word that a typo most likely stands for, or None (also for words that are known)."""
+    if len(word) < 3 or word in lexicon().words:
         return None
-    found = ((_edits(word, known), known) for known in lexicon().words if abs(len(known) - len(word)) <= allowed)
-    distance, known = min(found, default=(allowed + 1, ""))
+    # In words of three letters a replaced one makes too many matches ("get", "let"); swapped ones are typos.
+    allowed = 1 if len(word) <= 7 else 2
+    candidates = sorted(known for known in lexicon().suggestions if abs(len(known) - len(word)) <= allowed)
+    if len(word) == 3:
+        candidates = [known for known in candidates if sorted(known) == sorted(word) or len(known) == 4]
+    distance, known = min(((_edits(word, known), known) for known in candidates), default=(allowed + 1, ""))
     return known if distance <= allowed else None
 
 

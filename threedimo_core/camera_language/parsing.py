@@ -14,7 +14,7 @@ from .clauses import Clause, Reading, kind_of, read_items
 from .describing import describe, describe_move
 from .lexicon import lexicon, scan
 from .prompt import FIXED_SPEED, CameraPrompt, Move, MoveKind, Speed, View, conflict
-from .synonyms import DEFAULT_DIRECTION, GUESSED_KINDS
+from .synonyms import DEFAULT_DIRECTION, GUESSED_KINDS, VAGUE_VERBS
 from .writing import write
 
 _RAPID = {MoveKind.ZOOM_IN: MoveKind.RAPID_ZOOM_IN, MoveKind.ZOOM_OUT: MoveKind.RAPID_ZOOM_OUT}
@@ -154,6 +154,8 @@ def _kind_of_verb(clause: Clause, reading: Reading) -> MoveKind | None:
     kind = kind_of(verb, direction)
     if kind is not None:
         return kind
+    if verb in VAGUE_VERBS and clause.direction is None and len(reading.clauses) > 1:
+        return None  # "move: arc left"
     guess = next((guess for guess in GUESSED_KINDS if guess in kinds.values()), None)
     if guess is not None and clause.direction is None:
         reading.notes.append(f"{clause.text}: no direction given, taken as {guess.label!r}")

@@ -13,6 +13,9 @@ _TRUCK = {"left": _K.MOVE_LEFT, "right": _K.MOVE_RIGHT}
 _DEPTH = {"forward": _K.MOVE_FORWARD, "back": _K.MOVE_BACK}
 _LIFT = {"up": _K.MOVE_UP, "down": _K.MOVE_DOWN}
 _CRANE = {"up": _K.RISE, "down": _K.DESCEND}
+_RISE, _DESCEND = {"up": _K.RISE}, {"down": _K.DESCEND}
+_DOLLY = {**_TRUCK, **_DEPTH}
+_JIB = {**_CRANE, **_TRUCK}
 _MOVE = {**_TRUCK, **_DEPTH, **_LIFT}
 _PAN = {"left": _K.PAN_LEFT, "right": _K.PAN_RIGHT}
 # "Pan up" is what most people call a tilt.
@@ -26,14 +29,14 @@ _VERTIGO = {"in": _K.VERTIGO_IN, "out": _K.VERTIGO_OUT}
 # Verb: what it does in each direction.
 VERBS: dict[str, dict[str, MoveKind]] = {
     **dict.fromkeys(("move", "movement", "motion", "travel", "go", "fly", "glide", "float", "drift"), _MOVE),
-    **dict.fromkeys(("shift", "come", "step", "walk", "drone", "translate"), _MOVE),
-    **dict.fromkeys(("dolly", "track", "slide", "truck"), {**_TRUCK, **_DEPTH}),
+    **dict.fromkeys(("shift", "come", "step", "walk", "get", "drone", "translate"), _MOVE),
+    **dict.fromkeys(("dolly", "track", "slide", "truck"), _DOLLY),
     **dict.fromkeys(("push", "pull", "back off", "back away", "retreat", "approach"), _DEPTH),
     "push": {"forward": _K.MOVE_FORWARD, "back": _K.MOVE_BACK, **_TRUCK},
     "pedestal": _LIFT,
-    **dict.fromkeys(("crane", "jib", "boom"), {**_CRANE, **_TRUCK}),
-    **dict.fromkeys(("rise", "ascend", "climb", "lift", "raise", "elevate"), {"up": _K.RISE}),
-    **dict.fromkeys(("descend", "sink", "lower", "drop"), {"down": _K.DESCEND}),
+    **dict.fromkeys(("crane", "jib", "boom"), _JIB),
+    **dict.fromkeys(("rise", "ascend", "climb", "lift", "raise", "elevate"), _RISE),
+    **dict.fromkeys(("descend", "sink", "lower", "drop"), _DESCEND),
     **dict.fromkeys(("pan", "turn", "rotate", "swivel", "look", "whip pan", "yaw"), _TURN),
     "tilt": {"up": _K.TILT_UP, "down": _K.TILT_DOWN},
     "pitch": {"up": _K.TILT_UP, "down": _K.TILT_DOWN},
@@ -73,6 +76,7 @@ SAME_DIRECTION: dict[str, str] = {
 VERB_FORMS: dict[str, tuple[str, str]] = {
     "sweep": ("sweeps", "sweeping"),
     "stand": ("stands", "standing"),
+    "get": ("gets", "getting"),
     "go": ("goes", "going"),
     "glide": ("glides", "gliding"),
     "float": ("floats", "floating"),
@@ -101,56 +105,11 @@ VERB_FORMS: dict[str, tuple[str, str]] = {
     "encircle": ("encircles", "encircling"),
 }
 # Verbs that people do as well: not the camera's once somebody else has been named ("a man turns left").
-PEOPLES_VERBS: frozenset[str] = frozenset(
-    [
-        "move",
-        "travel",
-        "go",
-        "fly",
-        "glide",
-        "float",
-        "drift",
-        "shift",
-        "come",
-        "step",
-        "walk",
-        "translate",
-        "slide",
-        "push",
-        "pull",
-        "back",
-        "retreat",
-        "approach",
-        "rise",
-        "ascend",
-        "climb",
-        "lift",
-        "raise",
-        "elevate",
-        "descend",
-        "sink",
-        "lower",
-        "drop",
-        "turn",
-        "rotate",
-        "look",
-        "pitch",
-        "curve",
-        "sweep",
-        "swing",
-        "circle",
-        "revolve",
-        "spin",
-        "encircle",
-        "remain",
-        "stay",
-        "hold",
-        "do",
-        "stand",
-        "motion",
-        "movement",
-    ]
-)
+PEOPLES_VERBS = """
+    move travel go get fly glide float drift shift come step walk translate slide push pull back retreat approach
+    rise ascend climb lift raise elevate descend sink lower drop turn rotate look pitch curve sweep swing circle
+    revolve spin encircle remain stay hold do stand motion movement
+"""
 # Verbs that may only announce the real one: "camera movement: zoom in".
 VAGUE_VERBS: frozenset[str] = frozenset({"move", "movement", "motion", "go"})
 # Further ways to name a whole move.
@@ -181,6 +140,14 @@ KINDS: dict[MoveKind, tuple[str, ...]] = {
         "without any movement",
         "not moving",
         "not move",
+        "dont move",
+        "steady camera",
+        "steady shot",
+        "is steady",
+        "stays steady",
+        "remains steady",
+        "held steady",
+        "stable camera",
         "doesnt move",
         "does not move",
         "isnt moving",
@@ -201,7 +168,7 @@ KINDS: dict[MoveKind, tuple[str, ...]] = {
     _K.DYNAMIC_ZOOM_SWING: ("dynamic zoom swing", "dynamic swing zoom", "zoom swing", "dynamic zoom"),
 }
 SPEED_WORDS: dict[Speed, tuple[str, ...]] = {
-    Speed.SLOW: ("gentle", "gradual", "leisurely", "slow speed", "slow motion camera", "unhurried"),
+    Speed.SLOW: ("gentle", "gradual", "leisurely", "slow speed", "unhurried"),
     Speed.NORMAL: ("normal", "normally", "normal speed", "medium speed", "moderate", "moderately"),
     Speed.QUICK: ("swift", "speedy", "fast", "brisk", "speedily", "high speed", "quick speed", "whip"),
 }
@@ -280,9 +247,26 @@ AZIMUTH_ALONE: dict[str, tuple[str, ...]] = {
     "right": ("right side", "right profile", "profile from the right"),
 }
 ELEVATIONS: dict[str, tuple[str, ...]] = {
-    "low angle": ("from below", "from a low position", "low position", "ground level", "worms eye"),
+    "low angle": (
+        "from below",
+        "from a low position",
+        "low position",
+        "ground level",
+        "worm eye",
+        "worms eye",
+        "slightly below",
+    ),
     "eye level": ("eye height", "level angle", "at eye height", "chest level", "straight on"),
-    "high angle": ("from above", "overhead", "top down", "birds eye", "from a high position", "high position"),
+    "high angle": (
+        "from above",
+        "overhead",
+        "top down",
+        "bird eye",
+        "birds eye",
+        "slightly above",
+        "from a high position",
+        "high position",
+    ),
 }
 FRAMINGS: dict[str, tuple[str, ...]] = {
     "full body": ("whole body", "full shot", "full length", "wide shot", "long shot", "head to toe", "full figure"),
@@ -309,7 +293,7 @@ HINTS: dict[str, str] = {
         ("tracking shot", "follow", "follows", "following", "follow shot", "steadicam"),
         "say how the camera moves, such as 'moves back' or 'moves left'",
     ),
-    **dict.fromkeys(("slightly", "a little", "a bit", "subtle", "subtly"), "say 'slowly', or give an angle"),
+    **dict.fromkeys(("slightly", "slight", "a little", "a bit", "subtle", "subtly"), "say 'slowly', or give an angle"),
     **dict.fromkeys(
         ("meters", "metres", "meter", "metre", "m", "cm", "feet", "mm", "steps"),
         "distances are not part of the language; say 'slowly' or 'quickly'",
@@ -321,6 +305,7 @@ HINTS: dict[str, str] = {
         ("times", "twice", "rotations", "laps"), "give the whole turn in degrees, such as 'orbits left 360 degrees'"
     ),
     **dict.fromkeys(("diagonally", "diagonal"), "name two moves, such as 'moves up while moving right'"),
+    **dict.fromkeys(("slow motion", "slow mo", "slomo", "time lapse"), "the clip keeps the speed of the motion"),
     **dict.fromkeys(("rack focus", "focus pull", "bokeh", "depth of field"), "focus is not part of the language"),
 }
 THEN_WORDS: tuple[str, ...] = (
@@ -365,124 +350,15 @@ CAMERA_WORDS: tuple[str, ...] = (
     "camera angle",
     "camera view",
 )
-PEOPLE_WORDS: tuple[str, ...] = (
-    "subject",
-    "person",
-    "man",
-    "woman",
-    "girl",
-    "boy",
-    "dancer",
-    "character",
-    "actor",
-    "actress",
-    "performer",
-    "figure",
-    "model",
-    "people",
-    "guy",
-    "lady",
-    "body",
-    "he",
-    "she",
-    "they",
-    "him",
-    "them",
-    "subjects",
-    "persons",
-)
-FILLERS: tuple[str, ...] = tuple(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "on",
-        "at",
-        "from",
-        "with",
-        "by",
-        "through",
-        "its",
-        "it",
-        "is",
-        "are",
-        "be",
-        "being",
-        "remains",
-        "stays",
-        "his",
-        "her",
-        "their",
-        "this",
-        "that",
-        "to",
-        "seen",
-        "viewed",
-        "view",
-        "shown",
-        "shot",
-        "showing",
-        "framed",
-        "framing",
-        "filmed",
-        "taken",
-        "captured",
-        "around",
-        "round",
-        "about",
-        "for",
-        "some",
-        "very",
-        "really",
-        "smooth",
-        "smoothly",
-        "steady",
-        "steadily",
-        "cinematic",
-        "please",
-        "make",
-        "do",
-        "does",
-        "doing",
-        "perform",
-        "performs",
-        "performing",
-        "path",
-        "let",
-        "lets",
-        "direction",
-        "side",
-        "angle",
-        "begin",
-        "begins",
-        "starts",
-        "start",
-        "starting",
-        "whole",
-        "all",
-        "way",
-        "style",
-        "level",
-        "movement",
-        "speed",
-        "into",
-        "onto",
-        "over",
-        "which",
-        "whose",
-        "where",
-        "who",
-        "you",
-        "your",
-        "my",
-        "me",
-        "i",
-        "want",
-        "would",
-        "like",
-        "just",
-        "using",
-        "use",
-    ]
-)
+PEOPLE_WORDS = """
+    subject subjects person persons people man woman girl boy guy lady dancer character actor actress performer figure
+    model body he she they him them face head feet hands torso chest
+"""
+# Words that say nothing about the camera and are passed over.
+FILLERS = """
+    a an the of on at from with by through its it is are be being remains stays his her their this that to seen viewed
+    view shown shot showing framed framing filmed taken captured around round about for some very really smooth
+    smoothly steady steadily cinematic please make do does doing perform performs performing path let lets direction
+    side angle begin begins starts start starting whole all way style level movement speed into onto over which whose
+    where who you your my me i want would like just using use
+"""
