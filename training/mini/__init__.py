@@ -1,0 +1,1 @@
+"""What only the bundled mini model needs: its VAE, its transformer and text encoder, made from nothing."""
