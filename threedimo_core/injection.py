@@ -69,7 +69,7 @@ class AttachedInjection:
         for block, layer in zip(blocks, injection.layers, strict=True):
             self._attach_block(block, layer, port)
 
-    def _attach_block(self, block: nn.Module, layer: nn.Module, port: Port) -> None:
+    def _attach_block(self, block: nn.Module, layer: MotionAttention, port: Port) -> None:
         if hasattr(block, "motion"):
             raise ValueError("this transformer already carries a motion injection: detach it first")
         # A child of its block, so that it moves, shards and is checkpointed with it.
@@ -80,7 +80,9 @@ class AttachedInjection:
             if self.context is None:
                 return None
             hidden_states = args[0]
-            delta[:] = [layer(hidden_states, self.context).to(hidden_states.dtype)]
+            # Wan hands the residual over in float32 whatever its weights are: the layer computes in its own type.
+            inside = hidden_states.to(layer.to_q.weight.dtype)
+            delta[:] = [layer(inside, self.context).to(hidden_states.dtype)]
             return (hidden_states + delta[0], *args[1:])
 
         def join(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
