@@ -53,10 +53,11 @@ class AdapterError(ValueError):
 class TrainingRecord:
     """How an adapter was trained, for people and for defaults.
 
-    stage, steps: last stage of the curriculum and optimiser steps in all. fps, height, width, num_frames: of the
-    training clips; generation defaults to them. text_grammar: "camera_language" where the text encoder knows only
-    the camera language (the bundled mini), "free" where it reads anything. data_licence: of the training data.
-    notes: free text.
+    stage, steps: last stage of the curriculum and optimiser steps in all. data_licence: of the training data.
+    fps, height, width, num_frames: of the training clips; generation defaults to them.
+    sampling_steps, text_scale, motion_scale: what generation defaults to.
+    text_grammar: "camera_language" where the text encoder knows only the camera language (the bundled mini), "free"
+    where it reads anything. notes: free text.
     """
 
     stage: str
@@ -67,16 +68,21 @@ class TrainingRecord:
     height: int
     width: int
     num_frames: int
+    sampling_steps: int = 30
+    text_scale: float = 1.0
+    motion_scale: float = 1.0
     text_grammar: str = "free"
     notes: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "height", "width", "num_frames"):
+        for name in ("steps", "height", "width", "num_frames", "sampling_steps"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < (name != "steps"):
                 raise ValueError(f"TrainingRecord.{name} is {value!r}; expected a whole number above 0")
-        if not isinstance(self.fps, (int, float)) or not 0 < self.fps <= 1000:
-            raise ValueError(f"TrainingRecord.fps is {self.fps!r}; expected a number above 0 and at most 1000")
+        for name in ("fps", "text_scale", "motion_scale"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not 0 <= value <= 1000 or (name == "fps" and value == 0):
+                raise ValueError(f"TrainingRecord.{name} is {value!r}; expected a number above 0 and at most 1000")
         if self.text_grammar not in TEXT_GRAMMARS:
             raise ValueError(
                 f"TrainingRecord.text_grammar is {self.text_grammar!r}; expected one of {', '.join(TEXT_GRAMMARS)}"

@@ -1,0 +1,102 @@
+"""Tiny models of the real classes for tests: random weights, real folders, seconds on a CPU."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from torch import nn
+from transformers import UMT5Config, UMT5EncoderModel
+
+from threedimo_core.backbones import Backbone, WanBackbone
+from threedimo_core.checkpoint import Adapter, TrainingRecord
+from threedimo_core.config import InjectionConfig, MotionEncoderConfig, TokenizerConfig
+from threedimo_core.geometric_decoder import GeometricDecoder, GeometricDecoderConfig
+from threedimo_core.injection import MotionInjection
+from threedimo_core.mini_tokenizer import build_tokenizer
+from threedimo_core.motion_clip import MotionClip
+from threedimo_core.motion_encoder import MotionEncoder
+
+TOKEN_DIM = 16
+ENCODER = MotionEncoderConfig(
+    body=TokenizerConfig(image_size=32, num_tokens=3, width=16, depth=1, heads=2, stem_channels=(8, 8, 8, 8)),
+    hand=TokenizerConfig(image_size=16, num_tokens=1, width=16, depth=1, heads=2, stem_channels=(8, 8, 8, 8)),
+    token_dim=TOKEN_DIM,
+)
+NUM_TOKENS = ENCODER.num_tokens
+RECORD = TrainingRecord(
+    stage="3", steps=7, data_licence="CC0", made_by="a test", fps=12.0, height=32, width=32, num_frames=9,
+    sampling_steps=2,
+)  # fmt: skip
+
+
+def wan_transformer(dim: int = 32, blocks: int = 2, **settings: object) -> WanTransformer3DModel:
+    torch.manual_seed(0)
+    defaults = dict(
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=dim // 2, in_channels=4, out_channels=4,
+        text_dim=16, freq_dim=16, ffn_dim=48, num_layers=blocks, cross_attn_norm=True, rope_max_seq_len=64,
+    )  # fmt: skip
+    return WanTransformer3DModel(**{**defaults, **settings}).eval()
+
+
+def wan_vae(channels: int = 4) -> AutoencoderKLWan:
+    torch.manual_seed(1)
+    return AutoencoderKLWan(
+        base_dim=8, z_dim=channels, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True],
+        latents_mean=[0.1] * channels, latents_std=[0.9] * channels,
+    ).eval()  # fmt: skip
+
+
+def wan_backbone(dim: int = 32, blocks: int = 2, **settings: object) -> WanBackbone:
+    tokenizer = build_tokenizer()
+    torch.manual_seed(2)
+    text_encoder = UMT5EncoderModel(
+        UMT5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    ).eval()
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    return WanBackbone(wan_transformer(dim, blocks, **settings), wan_vae(), text_encoder, tokenizer, scheduler)
+
+
+def awaken(injection: MotionInjection) -> MotionInjection:
+    """Give the zero-initialised output projections weights, as training would."""
+    torch.manual_seed(3)
+    for layer in injection.layers:
+        nn.init.normal_(layer.to_out.weight, std=0.3)
+        nn.init.normal_(layer.to_out.bias, std=0.1)
+    return injection
+
+
+def injection_for(backbone: Backbone, awake: bool = True, **settings: object) -> MotionInjection:
+    torch.manual_seed(4)
+    sizes = {"inner_dim": 16, "head_dim": 8, **settings}
+    injection = MotionInjection(backbone.injection_config(TOKEN_DIM, NUM_TOKENS, **sizes)).eval()
+    return awaken(injection) if awake else injection
+
+
+def layer_config(**settings: object) -> InjectionConfig:
+    defaults = dict(hidden_dim=32, num_blocks=2, token_dim=TOKEN_DIM, num_tokens=NUM_TOKENS, inner_dim=16, head_dim=8)
+    return InjectionConfig(**{**defaults, **settings})
+
+
+def adapter_for(backbone: Backbone, decoder: bool = True, record: TrainingRecord = RECORD) -> Adapter:
+    torch.manual_seed(5)
+    config = GeometricDecoderConfig(token_dim=TOKEN_DIM, body_tokens=3, hand_tokens=1, hidden_dim=16, depth=2)
+    return Adapter(
+        encoder=MotionEncoder(ENCODER).eval(),
+        injection=injection_for(backbone),
+        decoder=GeometricDecoder(config).eval() if decoder else None,
+        family=backbone.family,
+        dims=backbone.dims,
+        record=record,
+    )
+
+
+def random_motion(adapter: Adapter, frames: int = 9, seed: int = 0, fps: float = 12.0) -> MotionClip:
+    generator = torch.Generator().manual_seed(seed)
+    return MotionClip(
+        body=torch.randn(frames, 3, TOKEN_DIM, generator=generator),
+        hands=torch.randn(frames, 2, TOKEN_DIM, generator=generator),
+        hand_present=torch.ones(frames, 2, dtype=torch.bool),
+        fps=fps,
+        encoder_id=adapter.encoder_id,
+        source_size=(64, 48),
+    )
