@@ -99,11 +99,14 @@ def sample_performance(
     split: str = "train",
     identities: int = 1,
     kind: str | None = None,
+    aspect: float = 1.0,
+    plain: bool = False,
 ) -> Performance:
     """Draw performance `index` of the data set of `seed`.
 
     views: cameras; num_frames at fps frames per second; identities: 1 or 2 people with the same motion;
-    kind: "static", "moving" or None (drawn). ValueError for values outside these.
+    kind: "static", "moving" or None (drawn); aspect: width / height of the pictures; plain: calm
+    scenes. ValueError for values outside these.
     """
     check_performance_settings(views, num_frames, fps, split, identities, kind)
     motion = sample_motion(generator(seed, split, index, _MOTION), num_frames, fps, split=split)
@@ -114,12 +117,15 @@ def sample_performance(
     subject = subject_track(performers[0].body.pose(motion), motion, performers[0].body)
     return Performance(
         seed=seed, index=index, split=split, kind=kind, motion=motion, identities=performers,
-        scene=sample_scene(generator(seed, split, index, _SCENE)),
-        cameras=_sample_cameras(rng, subject, views, num_frames, fps, split, kind),
+        scene=sample_scene(generator(seed, split, index, _SCENE), plain),
+        cameras=_sample_cameras(rng, subject, fps, sample_azimuths(rng, views, split), kind, aspect),
     )
 
 
-def check_performance_settings(views: int, num_frames: int, fps: float, split: str, identities: int, kind: str | None) -> None:
+def check_performance_settings(
+    views: int, num_frames: int, fps: float, split: str, identities: int, kind: str | None
+) -> None:
+    """Refuse values that `sample_performance` cannot use; ValueError names the value and what is expected."""
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
     if views < 1:
@@ -151,13 +157,13 @@ def subject_track(posed: PosedBody, motion: Motion, body: Body) -> SubjectTrack:
 
 
 def _sample_cameras(
-    rng: np.random.Generator, subject: SubjectTrack, views: int, num_frames: int, fps: float, split: str, kind: str
+    rng: np.random.Generator, subject: SubjectTrack, fps: float, azimuths: list[float], kind: str, aspect: float
 ) -> tuple[Camera, ...]:
     cameras = []
-    for azimuth in sample_azimuths(rng, views, split):
+    for azimuth in azimuths:
         still = kind == "static" or rng.random() < _STILL_IN_MOVING_SHARE
         cameras.append(
-            sample_camera(rng, subject, num_frames, fps, static=still, azimuth_range=(azimuth, azimuth))
+            sample_camera(rng, subject, len(subject.centre), fps, still, (azimuth, azimuth), aspect=aspect)
         )
     return tuple(cameras)
 

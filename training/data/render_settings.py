@@ -10,7 +10,7 @@ from .manifest import Record
 from .performance import check_performance_settings, sample_performance
 from .publish import published_record, remove_unfinished
 from .renderer import WarpRenderer
-from .rendering import render_performance
+from .rendering import PictureSize, render_performance
 from .writer import write_performance
 
 
@@ -20,7 +20,8 @@ class RenderSettings:
 
     seed; views: cameras; num_frames (4n + 1) at fps; height, width: pixels, even; samples: 1, or 2 for 2 x 2 rays a
     pixel; hand_size: pixels of the square hand views, even, 0 for none; split: "train" or "test"; identities:
-    1 or 2 people with the same motion; kind: "static", "moving" or None for both kinds in turn by chance.
+    1 or 2 people with the same motion; kind: "static", "moving" or None for both kinds in turn by chance; plain: calm scenes, for
+    very small models.
     Raises ValueError for values outside these.
     """
 
@@ -35,6 +36,7 @@ class RenderSettings:
     split: str = "train"
     identities: int = 1
     kind: str | None = None
+    plain: bool = False
 
     def __post_init__(self) -> None:
         check_performance_settings(
@@ -66,9 +68,8 @@ def make_performance(root: Path, settings: RenderSettings, index: int, renderer:
         return record
     performance = sample_performance(
         settings.seed, index, settings.views, settings.num_frames, settings.fps, settings.split,
-        settings.identities, settings.kind,
-    )
-    rendered = render_performance(
-        performance, renderer, settings.height, settings.width, settings.samples, settings.hand_size
-    )
+        settings.identities, settings.kind, aspect=settings.width / settings.height, plain=settings.plain,
+    )  # fmt: skip
+    size = PictureSize(settings.height, settings.width, settings.hand_size, settings.samples)
+    rendered = render_performance(performance, renderer, size)
     return write_performance(root, rendered, settings.fps)
