@@ -192,7 +192,7 @@ class _Reader:
 
     def _stop(self, item: Item) -> None:
         self._join(item)
-        if item.value in ".!?;":
+        if item.words in ".!?;":
             self.somebody_else = False
 
     def _negation(self, item: Item) -> None:

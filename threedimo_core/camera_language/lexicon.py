@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
+from typing import NamedTuple
 
 from . import phrases, synonyms
 from .prompt import AZIMUTH_DEGREES, MoveKind
@@ -52,8 +53,7 @@ class Sort(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A phrase found in the text, with its words as they were read."""
 
     sort: Sort
@@ -175,23 +175,24 @@ def _entries(verbs: dict[str, dict[str, MoveKind]]) -> Iterator[tuple[str, tuple
     for speeds in (phrases.SPEED_WORDS, synonyms.SPEED_WORDS):
         for speed, wordings in speeds.items():
             yield from _all(wordings, (Sort.SPEED, speed))
-    for table in (synonyms.TURNS, synonyms.NUMBER_WORDS):
-        for phrase, degrees in table.items():
+    for angles in (synonyms.TURNS, synonyms.NUMBER_WORDS):
+        for phrase, degrees in angles.items():
             yield phrase, (Sort.ANGLE, degrees)
     for phrase, hint in synonyms.HINTS.items():
         yield phrase, (Sort.HINT, hint)
-    for sort, wordings in (
-        (Sort.RAPID, synonyms.RAPID_WORDS),
-        (Sort.HANDHELD, synonyms.HANDHELD_WORDS),
-        (Sort.DEGREES, synonyms.DEGREE_WORDS),
-        (Sort.THEN, synonyms.THEN_WORDS),
-        (Sort.JOIN, (*synonyms.JOIN_WORDS, "+", "&")),
-        (Sort.NEGATION, synonyms.NEGATIONS),
-        (Sort.CAMERA, synonyms.CAMERA_WORDS),
-        (Sort.PEOPLE, synonyms.PEOPLE_WORDS.split()),
-        (Sort.FILLER, synonyms.FILLERS.split()),
-    ):
-        yield from _all(wordings, (sort, None))
+    marks: dict[Sort, Iterable[str]] = {
+        Sort.RAPID: synonyms.RAPID_WORDS,
+        Sort.HANDHELD: synonyms.HANDHELD_WORDS,
+        Sort.DEGREES: synonyms.DEGREE_WORDS,
+        Sort.THEN: synonyms.THEN_WORDS,
+        Sort.JOIN: (*synonyms.JOIN_WORDS, "+", "&"),
+        Sort.NEGATION: synonyms.NEGATIONS,
+        Sort.CAMERA: synonyms.CAMERA_WORDS,
+        Sort.PEOPLE: synonyms.PEOPLE_WORDS.split(),
+        Sort.FILLER: synonyms.FILLERS.split(),
+    }
+    for sort, words in marks.items():
+        yield from _all(words, (sort, None))
 
 
 def _view_entries() -> Iterator[tuple[str, tuple[Sort, object]]]:
@@ -229,7 +230,12 @@ def nearest(word: str) -> str | None:
         return None
     # In words of three letters a replaced one makes too many matches ("get", "let"); swapped ones are typos.
     allowed = 1 if len(word) <= 7 else 2
-    candidates = sorted(known for known in lexicon().suggestions if abs(len(known) - len(word)) <= allowed)
+    # Few edits leave the first or the last letter as it is; this spares most comparisons.
+    candidates = [
+        known
+        for known in sorted(lexicon().suggestions)
+        if abs(len(known) - len(word)) <= allowed and (known[0] == word[0] or known[-1] == word[-1])
+    ]
     if len(word) == 3:
         candidates = [known for known in candidates if sorted(known) == sorted(word) or len(known) == 4]
     distance, known = min(((_edits(word, known), known) for known in candidates), default=(allowed + 1, ""))

@@ -41,11 +41,17 @@ MOVE_PHRASES: dict[MoveKind, tuple[str, ...]] = {
         "fly up and away",
         "pull away into the air",
     ),
-    _K.VERTIGO_IN: ("perform a vertigo zoom in", "dolly-zoom in", "vertigo-zoom in", "perform a dolly-zoom in"),
+    # In and out are where the camera travels; the lens does the opposite.
+    _K.VERTIGO_IN: (
+        "dolly-zoom in",
+        "perform a vertigo in",
+        "perform a vertigo effect inward",
+        "perform a dolly-zoom in",
+    ),
     _K.VERTIGO_OUT: (
-        "perform a vertigo zoom out",
         "dolly-zoom out",
-        "vertigo-zoom out",
+        "perform a vertigo out",
+        "perform a vertigo effect outward",
         "perform a dolly-zoom out",
     ),
     _K.DYNAMIC_ZOOM_SWING: (
@@ -94,7 +100,6 @@ VERB_FORMS: dict[str, tuple[str, str]] = {
     "perform": ("performs", "performing"),
     "fly": ("flies", "flying"),
     "dolly-zoom": ("dolly-zooms", "dolly-zooming"),
-    "vertigo-zoom": ("vertigo-zooms", "vertigo-zooming"),
     "swing": ("swings", "swinging"),
     "arc": ("arcs", "arcing"),
     "curve": ("curves", "curving"),

@@ -37,9 +37,8 @@ def moves_table() -> str:
 def views_table() -> str:
     """Azimuths with their degrees, elevations and framings with their phrases."""
     rows = ["| Part | Name | Degrees | Phrases |", "|---|---|---|---|"]
-    rows += [
-        f"| azimuth | {name} | {degrees:+g} | {write(CameraPrompt(View(name)))} |" for name, degrees in _azimuths()
-    ]
+    for name, degrees in AZIMUTH_DEGREES.items():
+        rows.append(f"| azimuth | {name} | {degrees:+g} | {write(CameraPrompt(View(name)))} |")
     for name, degrees in ELEVATION_DEGREES.items():
         rows.append(f"| elevation | {name} | about {degrees:+g} | {'; '.join(ELEVATION_PHRASES[name])} |")
     for name, phrases in FRAMING_PHRASES.items():
@@ -72,10 +71,6 @@ def filled(page: str) -> str:
         before, after = page.split(begin)[0], page.split(end)[1]
         page = f"{before}{begin}\n{table()}\n{end}{after}"
     return page
-
-
-def _azimuths() -> list[tuple[str, float]]:
-    return list(AZIMUTH_DEGREES.items())
 
 
 if __name__ == "__main__":
