@@ -21,9 +21,7 @@ def walking(speed: float, heading: float) -> SubjectTrack:
     return SubjectTrack(torch.tensor([0.0, 0.93, 0.0]) + steps, torch.full((FRAMES,), heading), 1.7)
 
 
-def camera_of(
-    kind: str, speed: str = "normal", angle: float | None = None, azimuth: float = 30.0, subject=None
-):
+def camera_of(kind: str, speed: str = "normal", angle: float | None = None, azimuth: float = 30.0, subject=None):
     prompt = CameraPrompt(None, (Move(MoveKind(kind), Speed(speed), angle),))
     return make_camera(prompt, subject or standing(40.0), FRAMES, FPS, azimuth, 6.0, "full body")
 
@@ -44,9 +42,7 @@ def test_rotations_are_proper_and_level():
     for seed in range(40):
         camera = sample_camera(np.random.default_rng([seed]), standing(), FRAMES, FPS)
         rotation = camera.world_to_camera[:, :3, :3]
-        assert torch.allclose(
-            rotation @ rotation.transpose(1, 2), torch.eye(3).expand(FRAMES, 3, 3), atol=1e-5
-        )
+        assert torch.allclose(rotation @ rotation.transpose(1, 2), torch.eye(3).expand(FRAMES, 3, 3), atol=1e-5)
         assert torch.allclose(torch.linalg.det(rotation), torch.ones(FRAMES), atol=1e-5)
         assert (rotation[:, 1, 1] < 0).all(), "the picture's down must point to the floor"
 
@@ -106,15 +102,11 @@ def test_moves_go_along_the_cameras_axes_without_turning(kind, axis, sign):
         way = travel(camera)
         assert way[axis] * sign > 0.15
         assert torch.cat([way[:axis], way[axis + 1 :]]).abs().max() < 1e-4
-        assert torch.allclose(
-            camera.world_to_camera[0, :3, :3], camera.world_to_camera[-1, :3, :3], atol=1e-6
-        )
+        assert torch.allclose(camera.world_to_camera[0, :3, :3], camera.world_to_camera[-1, :3, :3], atol=1e-6)
         assert torch.allclose(camera.focal, camera.focal[0].expand(FRAMES))
 
 
-@pytest.mark.parametrize(
-    "kind,sign", [("zoom_in", 1), ("zoom_out", -1), ("rapid_zoom_in", 1), ("rapid_zoom_out", -1)]
-)
+@pytest.mark.parametrize("kind,sign", [("zoom_in", 1), ("zoom_out", -1), ("rapid_zoom_in", 1), ("rapid_zoom_out", -1)])
 def test_zooms_change_the_lens_alone(kind, sign):
     camera = camera_of(kind)
     assert sign * (camera.focal[-1] - camera.focal[0]) > 0.2
@@ -186,12 +178,8 @@ def test_static_is_still_and_handheld_trembles_a_little():
 def test_framing_shows_what_it_says(framing, head, feet):
     subject = standing()
     for seed in range(10):
-        camera = make_camera(
-            CameraPrompt(), subject, FRAMES, FPS, 0.0, 5.0, framing, np.random.default_rng(seed)
-        )
-        levels = torch.tensor(
-            [[0.0, 1.68 - 0.93, 0.0], [0.0, 0.02 - 0.93, 0.0], [0.0, 0.55 * 1.7 - 0.93, 0.0]]
-        )
+        camera = make_camera(CameraPrompt(), subject, FRAMES, FPS, 0.0, 5.0, framing, np.random.default_rng(seed))
+        levels = torch.tensor([[0.0, 1.68 - 0.93, 0.0], [0.0, 0.02 - 0.93, 0.0], [0.0, 0.55 * 1.7 - 0.93, 0.0]])
         y = camera.project(subject.centre[:, None] + levels, 100, 100)[0][0, :, 1]
         assert (0 <= y[0] < 30) == head and (y[1] < 100) == feet and (0 < y[2] < 100)
         assert camera.prompt.view.framing == framing
@@ -226,9 +214,7 @@ def test_drawn_moves_are_valid_prompts_of_every_kind():
 def test_same_seed_same_camera_and_azimuth_range_is_kept():
     for seed in range(20):
         first, second = (
-            sample_camera(
-                np.random.default_rng([seed, 7]), standing(77.0), FRAMES, FPS, azimuth_range=(20.0, 30.0)
-            )
+            sample_camera(np.random.default_rng([seed, 7]), standing(77.0), FRAMES, FPS, azimuth_range=(20.0, 30.0))
             for _ in range(2)
         )
         assert torch.equal(first.world_to_camera, second.world_to_camera) and first.prompt == second.prompt

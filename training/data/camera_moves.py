@@ -2,23 +2,18 @@
 
 Amounts are for the whole clip, whatever its length, in the order slow / normal / quick:
 
-| move | amount |
-|---|---|
-| arc left/right | 20 / 40 / 70 degrees about the person |
-| orbit left/right | 360 degrees |
-| pan left/right | 8 / 15 / 24 degrees |
-| tilt up/down | 6 / 11 / 18 degrees |
-| move left/right | 0.14 / 0.26 / 0.42 of the distance, along the camera's own axis, without turning |
-| move up/down | 0.10 / 0.18 / 0.28 of the distance, the same way |
-| move forward / back | to 0.84 / 0.70 / 0.55, back to 1.2 / 1.45 / 1.9 of the distance |
-| zoom in / out | focal length times (in) or divided by (out) 1.2 / 1.45 / 1.8 |
-| rapid zoom in / out | the same with 1.9, within the first 40 % of the clip |
-| handheld zoom in | as zoom in, with handheld shake |
-| aerial pull-out | distance times 1.6 / 2.2 / 3.0 while the elevation grows 12 / 22 / 34 degrees |
-| vertigo in / out | distance times 0.75 / 0.6 / 0.47 (in), 1.35 / 1.7 / 2.2 (out); the focal length follows the distance,
-  so the person keeps their size and the background grows or shrinks |
-| dynamic zoom swing | 14 / 24 / 34 degrees to and fro about the person while the zoom goes to 1.3 / 1.5 / 1.8 and back |
-| rise / descend | the elevation grows / shrinks by 9 / 17 / 28 degrees, the camera keeps looking at the person |
+- arc left/right: 20 / 40 / 70 degrees about the person; orbit left/right: 360 degrees;
+- pan left/right: 8 / 15 / 24 degrees; tilt up/down: 6 / 11 / 18 degrees;
+- move left/right: 0.14 / 0.26 / 0.42 of the distance along the camera's own axis, without turning;
+  move up/down: 0.10 / 0.18 / 0.28 of it, the same way;
+- move forward: to 0.84 / 0.70 / 0.55 of the distance; move back: to 1.2 / 1.45 / 1.9 of it;
+- zoom in / out: focal length times (in) or divided by (out) 1.2 / 1.45 / 1.8; handheld zoom in: with shake;
+  rapid zoom in / out: 1.9 within the first 25 to 40 % of the clip;
+- aerial pull-out: distance times 1.6 / 2.2 / 3.0 while the elevation grows by 12 / 22 / 34 degrees;
+- vertigo in / out: the camera goes in to 0.75 / 0.6 / 0.47 or out to 1.35 / 1.7 / 2.2 of the distance and the
+  focal length follows, so the person keeps their size while the background grows apart or closes in;
+- dynamic zoom swing: 14 / 24 / 34 degrees to and fro about the person, the zoom to 1.3 / 1.5 / 1.8 and back;
+- rise / descend: the elevation changes by 9 / 17 / 28 degrees, the camera keeps looking at the person.
 
 A given angle replaces the amount; the speed then says which part of the clip the turn takes: all of it (slow),
 90 % (normal), 60 % (quick); an orbit without an angle does the same.

@@ -114,18 +114,14 @@ def make_camera(
     a subject with fewer frames than the camera.
     """
     if subject.centre.shape[0] != num_frames:
-        raise ValueError(
-            f"camera of {num_frames} frames for a subject of {subject.centre.shape[0]}; they must agree"
-        )
+        raise ValueError(f"camera of {num_frames} frames for a subject of {subject.centre.shape[0]}; they must agree")
     view = prompt.view or View("front")
     azimuth = azimuth_deg if azimuth_deg is not None else view.azimuth_degrees or 0.0
     elevation = elevation_deg if elevation_deg is not None else view.elevation_degrees
     framing = framing or view.framing or "full body"
     if framing not in _FRAMINGS:
         raise ValueError(f"framing is {framing!r}, expected one of {', '.join(_FRAMINGS)}")
-    base = _base_pose(
-        subject, azimuth, 5.0 if elevation is None else elevation, framing, rng, aspect, prompt.moves
-    )
+    base = _base_pose(subject, azimuth, 5.0 if elevation is None else elevation, framing, rng, aspect, prompt.moves)
     offsets = camera_offsets(prompt.moves, num_frames, fps, rng or np.random.default_rng(0))
     return _compose(prompt, subject, base, offsets)
 
@@ -174,9 +170,7 @@ def sample_camera(
     framing = str(rng.choice(list(_FRAMINGS), p=(0.6, 0.22, 0.18)))
     if framing == "waist" and any(move.kind in _COMING_NEARER for move in moves):
         framing = "full body"
-    return make_camera(
-        CameraPrompt(None, moves), subject, num_frames, fps, azimuth, elevation, framing, rng, aspect
-    )
+    return make_camera(CameraPrompt(None, moves), subject, num_frames, fps, azimuth, elevation, framing, rng, aspect)
 
 
 def _draw_elevation(rng: np.random.Generator) -> float:
@@ -222,7 +216,15 @@ class _Base:
     framing: str
 
 
-def _base_pose(subject, azimuth, elevation, framing, rng, aspect, moves) -> _Base:
+def _base_pose(
+    subject: SubjectTrack,
+    azimuth: float,
+    elevation: float,
+    framing: str,
+    rng: np.random.Generator | None,
+    aspect: float,
+    moves: tuple[Move, ...],
+) -> _Base:
     """Stand at the asked angles, far enough for the framing and for everything the person does."""
     centre = subject.centre.double().numpy()
     way = np.radians(azimuth + float(subject.heading[0]))
@@ -260,9 +262,7 @@ def _within(rng: np.random.Generator | None, low: float, high: float) -> float:
     return (low + high) / 2 if rng is None else float(rng.uniform(low, high))
 
 
-def _needed_distance(
-    centre: np.ndarray, outwards: np.ndarray, focal: float, height: float, aspect: float
-) -> float:
+def _needed_distance(centre: np.ndarray, outwards: np.ndarray, focal: float, height: float, aspect: float) -> float:
     """The distance from the person in frame 0 at which their whole path, with arms, is inside the picture."""
     flat = np.array([outwards[0], 0.0, outwards[2]])
     flat /= max(np.linalg.norm(flat), 1e-6)
@@ -309,18 +309,14 @@ def _compose(prompt: CameraPrompt, subject: SubjectTrack, base: _Base, offsets: 
     yaw, pitch = np.unwrap(yaw) + yaw_shift, pitch + pitch_shift
     right, down, forward = _axes(yaw, pitch)
     place = orbit + radius * (
-        offsets.right[:, None] * right
-        - offsets.up[:, None] * down
-        + (1 - offsets.distance)[:, None] * forward
+        offsets.right[:, None] * right - offsets.up[:, None] * down + (1 - offsets.distance)[:, None] * forward
     )
     place[:, 1] = np.maximum(place[:, 1], min(_LOWEST, base.place[1]))
     focal = base.focal * offsets.focal
     if offsets.vertigo:
         focal = focal * offsets.distance
     tremble = np.radians(offsets.tremble)
-    axes = _axes(
-        yaw + np.radians(offsets.yaw) + tremble[:, 0], pitch + np.radians(offsets.pitch) + tremble[:, 1]
-    )
+    axes = _axes(yaw + np.radians(offsets.yaw) + tremble[:, 0], pitch + np.radians(offsets.pitch) + tremble[:, 1])
     return _finished(prompt, subject, base, place + offsets.shake, _rolled(axes, tremble[:, 2]), focal)
 
 
@@ -345,7 +341,14 @@ def _rolled(axes: tuple[np.ndarray, np.ndarray, np.ndarray], roll: np.ndarray) -
     return np.stack([cos * right + sin * down, cos * down - sin * right, forward], axis=1)
 
 
-def _finished(prompt, subject, base, place, rotation, focal) -> Camera:
+def _finished(
+    prompt: CameraPrompt,
+    subject: SubjectTrack,
+    base: _Base,
+    place: np.ndarray,
+    rotation: np.ndarray,
+    focal: np.ndarray,
+) -> Camera:
     """The `Camera`: extrinsics, angles about the person, the view as it came out."""
     matrix = np.tile(np.eye(4), (len(place), 1, 1))
     matrix[:, :3, :3] = rotation
@@ -356,5 +359,5 @@ def _finished(prompt, subject, base, place, rotation, focal) -> Camera:
     view = View.from_degrees(float(azimuth[0]), float(np.degrees(pitch[0])), base.framing)
     tensors = (torch.from_numpy(np.ascontiguousarray(x)).float() for x in
                (matrix, focal, azimuth, np.degrees(pitch), np.linalg.norm(from_person, axis=1)))  # fmt: skip
-    world_to_camera, focal, azimuth, elevation, distance = tensors
-    return Camera(world_to_camera, focal, CameraPrompt(view, prompt.moves), azimuth, elevation, distance)
+    extrinsics, lens, around, above, away = tensors
+    return Camera(extrinsics, lens, CameraPrompt(view, prompt.moves), around, above, away)

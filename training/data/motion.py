@@ -11,7 +11,9 @@ Design decisions:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,9 +68,7 @@ class Motion:
         for field, tail in _FIELD_SHAPES.items():
             shape = tuple(getattr(self, field).shape)
             if shape != (frames, *tail):
-                raise ValueError(
-                    f"motion {self.name!r}: {field} has shape {list(shape)}, expected {[frames, *tail]}"
-                )
+                raise ValueError(f"motion {self.name!r}: {field} has shape {list(shape)}, expected {[frames, *tail]}")
 
     @property
     def num_frames(self) -> int:
@@ -138,8 +138,9 @@ class Motion:
         shift = torch.tensor([x, 0.0, z]) - self.transl[0] * torch.tensor([1.0, 0.0, 1.0])
         return replace(self, transl=self.transl + shift)
 
-    def _each(self, change) -> Motion:
-        return replace(self, **{field: change(getattr(self, field)) for field in _FIELD_SHAPES})
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Motion:
+        changed: dict[str, Any] = {field: change(getattr(self, field)) for field in _FIELD_SHAPES}
+        return replace(self, **changed)
 
     def _at_rate(self, step: float, fps: float) -> Motion:
         """Read the motion every `step` old frames."""

@@ -12,7 +12,8 @@ Half the test motions have a held-out lower program, the others a held-out arm p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from .procedural.gaits import TEST_GAITS, TRAIN_GAITS
 from .procedural.jumps import TEST_JUMPS, TRAIN_JUMPS
 from .procedural.lower import TEST_LOWER, TRAIN_LOWER
 from .procedural.solve import solve
+
+Program = Callable[[np.random.Generator, Clock], Any]
+Families = Mapping[str, tuple[Program, float]]
 
 SPLITS = ("train", "test")
 TRAIN_LOWER_FAMILIES = TRAIN_LOWER | TRAIN_GAITS | TRAIN_JUMPS
@@ -72,7 +76,7 @@ def sample_motion(
     return solve(controls, f"{lower}+{arms}").turned(heading).moved_to(0.0, 0.0)
 
 
-def _families(rng: np.random.Generator, split: str, lower: str | None, arms: str | None):
+def _families(rng: np.random.Generator, split: str, lower: str | None, arms: str | None) -> tuple[Families, Families]:
     """The lower and arm families to draw from; in the test split at least one of them is held out."""
     if split == "train":
         return TRAIN_LOWER_FAMILIES, TRAIN_ARMS
@@ -97,12 +101,12 @@ def _finish(rng: np.random.Generator, controls: Controls, split: str) -> None:
     controls.spine += wander(rng, clock.t, 0.015, 1.2, 3)
 
 
-def _draw(rng: np.random.Generator, families: Mapping[str, tuple]) -> str:
+def _draw(rng: np.random.Generator, families: Families) -> str:
     weights = np.array([weight for _, weight in families.values()])
     return str(rng.choice(list(families), p=weights / weights.sum()))
 
 
-def _program(name: str, families: Mapping[str, tuple]):
+def _program(name: str, families: Families) -> Program:
     if name not in families:
         raise ValueError(f"no motion family {name!r}; known families: {', '.join(sorted(families))}")
     return families[name][0]

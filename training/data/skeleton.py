@@ -19,9 +19,7 @@ BODY_JOINTS = (
 FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 HAND_JOINTS = tuple(f"{finger}{n}" for finger in FINGERS for n in (1, 2, 3))
 JOINTS = (
-    BODY_JOINTS
-    + tuple(f"left_{joint}" for joint in HAND_JOINTS)
-    + tuple(f"right_{joint}" for joint in HAND_JOINTS)
+    BODY_JOINTS + tuple(f"left_{joint}" for joint in HAND_JOINTS) + tuple(f"right_{joint}" for joint in HAND_JOINTS)
 )
 JOINT = {name: index for index, name in enumerate(JOINTS)}
 

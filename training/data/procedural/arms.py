@@ -85,9 +85,9 @@ def key_poses(rng: np.random.Generator, clock: Clock) -> np.ndarray:
     arms = np.empty((clock.num_frames, 2, 7))
     kind = rng.random()
     for side in (0, 1):
-        pace = rng.choice([0.25, 0.4, 0.6])
-        times = key_times(rng, clock.duration, pace, pace * 2)
-        arms[:, side] = eased(times, draw_arm_poses(rng, len(times)), clock.t, hold=rng.uniform(0, 0.35))
+        pace = rng.choice([0.35, 0.5, 0.7])
+        times = key_times(rng, clock.duration, pace, pace * 1.8)
+        arms[:, side] = eased(times, draw_arm_poses(rng, len(times)), clock.t, hold=rng.uniform(0, 0.25))
     if kind < 0.2:
         arms[:, 1] = arms[:, 0]
     elif kind < 0.3:
@@ -108,11 +108,11 @@ def relaxed(rng: np.random.Generator, clock: Clock) -> np.ndarray:
 # ---- held poses
 
 _HELD = {
-    "hands_on_hips": arm(38, -25, 55, 92, 30, 35),
-    "arms_crossed": arm(32, 75, 62, 108, 0, 0),
-    "hands_on_head": arm(128, 28, -15, 138, 20, 10),
-    "hands_behind_head": arm(120, 5, -30, 140, 30, 10),
-    "prayer": arm(40, 60, 60, 118, -30, -45),
+    "hands_on_hips": arm(41, -17, 60, 82, 12, -19, 5),
+    "arms_crossed": arm(30, 86, 60, 92, -25, 20, 5),
+    "hands_on_head": arm(135, 16, -10, 107, -3, 3, 5),
+    "hands_behind_head": arm(135, 11, -52, 129, -13, 17, 5),
+    "prayer": arm(30, 80, 44, 98, 40, -45, 12),
     "hands_up": arm(95, 5, -75, 92, 0, -10),
     "t_pose": arm(90, 5, 0, 4, 0, 0),
     "zombie": arm(88, 88, 10, 6, 20, 20),
@@ -120,8 +120,11 @@ _HELD = {
     "guard": arm(48, 62, 5, 128, 10, 0),
     "v_up": arm(140, 15, 0, 5, 0, 0),
     "carry": arm(20, 80, 20, 88, -60, 0),
-    "hand_to_chin": arm(45, 70, 40, 138, 10, 5),
-    "behind_back": arm(22, -45, 65, 45, -10, 0),
+    "hand_to_chin": arm(62, 73, 51, 107, 51, -50, 5),
+    "behind_back": arm(28, -45, 75, 60, -40, 40, -13),
+    "opposite_shoulder": arm(42, 98, 58, 105, -31, 37, 4),
+    "hand_on_belly": arm(30, 40, 54, 88, -29, 42, 4),
+    "phone": arm(66, 70, 5, 138, 0, 0, -2),
 }
 
 
@@ -160,9 +163,7 @@ def wave(rng: np.random.Generator, clock: Clock) -> np.ndarray:
     def action() -> np.ndarray:
         rate, phase = 2 * np.pi * rng.uniform(1.2, 3.0), rng.uniform(0, 2 * np.pi)
         swing = np.sin(rate * clock.t + phase)
-        base = arm(
-            rng.uniform(65, 150), rng.uniform(0, 50), rng.uniform(-70, -20), rng.uniform(20, 100), 0, -10
-        )
+        base = arm(rng.uniform(65, 150), rng.uniform(0, 50), rng.uniform(-70, -20), rng.uniform(20, 100), 0, -10)
         out = np.tile(base, (clock.num_frames, 1))
         out[:, TWIST] += rng.uniform(0.1, 0.4) * swing
         out[:, ELBOW] += rng.uniform(0.1, 0.35) * swing
@@ -293,9 +294,7 @@ def throw(rng: np.random.Generator, clock: Clock) -> np.ndarray:
 
     def action() -> np.ndarray:
         beat = rng.uniform(0.8, 1.3)
-        stages = np.array(
-            [arm(30, 40, 10, 60), arm(100, -5, -60, 105), arm(120, 60, -20, 45), arm(55, 105, 30, 10)]
-        )
+        stages = np.array([arm(30, 40, 10, 60), arm(100, -5, -60, 105), arm(120, 60, -20, 45), arm(55, 105, 30, 10)])
         starts = np.cumsum([0.0, 0.42, 0.18, 0.12, 0.28])
         offset = rng.uniform(-beat, 0)
         times = np.concatenate([offset + beat * (cycle + starts[:4]) for cycle in range(4)])

@@ -6,6 +6,7 @@ place where the path will be in the middle of that stance, and swings to the nex
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +67,7 @@ def walk_controls(gait: Gait, clock: Clock, rng: np.random.Generator) -> Control
     for side in (0, 1):
         own = cycle + 0.5 * side  # the foot's stance lasts from phase 0 to `stance`
         step = np.floor(own)
-        phase = own - step
-        _place_foot(controls, side, gait, at, own, step, phase, start)
+        _place_foot(controls, side, gait, at, step, own - step, start)
     spot, controls.yaw = at(clock.t)
     controls.pelvis[:, 0], controls.pelvis[:, 2] = spot[:, 0], spot[:, 1]
     # Highest in the middle of a stance (walk) or of the flight (run); both come twice a cycle.
@@ -81,7 +81,15 @@ def walk_controls(gait: Gait, clock: Clock, rng: np.random.Generator) -> Control
     return controls
 
 
-def _place_foot(controls, side, gait, at, own, step, phase, start) -> None:
+def _place_foot(
+    controls: Controls,
+    side: int,
+    gait: Gait,
+    at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    step: np.ndarray,
+    phase: np.ndarray,
+    start: float,
+) -> None:
     """Stand at the planned place during stance, travel to the next during swing."""
 
     def planned(index: np.ndarray) -> np.ndarray:
@@ -104,9 +112,7 @@ def _place_foot(controls, side, gait, at, own, step, phase, start) -> None:
     landing = -0.32 * np.sin(np.pi * np.clip((swinging - 0.45) / 0.55, 0, 1) * 0.5) ** 2 * (swinging > 0)
     landing += -0.32 * (1 - minimum_jerk(np.clip(phase / (0.18 * gait.stance), 0, 1))) * (swinging == 0)
     roll = push_off + landing if forward > 0 else push_off * 0.4
-    controls.foot_pitch[:, side] = gait.toe * roll * np.abs(forward) + gait.kick_back * np.sin(
-        np.pi * swinging
-    )
+    controls.foot_pitch[:, side] = gait.toe * roll * np.abs(forward) + gait.kick_back * np.sin(np.pi * swinging)
 
 
 def _sway_hips(controls: Controls, gait: Gait, cycle: np.ndarray) -> None:

@@ -12,13 +12,13 @@ _GRAVITY = 9.81
 _SIGN = np.array([1.0, -1.0])
 
 
-def _jump_cycle(t: np.ndarray, start: float, crouch: float, flight: float, recover: float):
+def _jump_cycle(
+    t: np.ndarray, start: float, crouch: float, flight: float, recover: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Height above the floor [T], crouch 0..1 [T], flight progress 0..1 [T] of one jump."""
     air = np.clip((t - start - crouch) / flight, 0, 1)
     height = _GRAVITY * flight**2 / 2 * air * (1 - air)
-    before = minimum_jerk((t - start) / (0.6 * crouch)) - minimum_jerk(
-        (t - start - 0.6 * crouch) / (0.4 * crouch)
-    )
+    before = minimum_jerk((t - start) / (0.6 * crouch)) - minimum_jerk((t - start - 0.6 * crouch) / (0.4 * crouch))
     land = t - start - crouch - flight
     after = minimum_jerk(land / (0.35 * recover)) - minimum_jerk((land - 0.35 * recover) / (0.65 * recover))
     return height, before + 0.8 * after, air
@@ -111,7 +111,7 @@ def star_jump(rng: np.random.Generator, clock: Clock) -> Controls:
     moving = np.abs(np.sin(2 * np.pi * cycle))
     half = HIP_HALF_WIDTH + wide * rng.uniform(0.2, 0.34)
     controls.feet[:, :, 0] = half[:, None] * _SIGN
-    height = rng.uniform(0.05, 0.1) * moving**2
+    height = rng.uniform(0.05, 0.1) * np.sqrt(moving)
     controls.feet[:, :, 1] = height[:, None]
     controls.pelvis[:, 1] += height - 0.04
     controls.foot_pitch += (0.4 * moving)[:, None]

@@ -40,9 +40,7 @@ def add_head(rng: np.random.Generator, controls: Controls) -> None:
     controls.neck += eased(times, keys, clock.t, hold=0.25)
 
 
-def _sway_pelvis(
-    rng: np.random.Generator, controls: Controls, drop: float, shift: float, turn: float
-) -> None:
+def _sway_pelvis(rng: np.random.Generator, controls: Controls, drop: float, shift: float, turn: float) -> None:
     """Pelvis over planted feet: random keys of height, sideways and forward shift, heading and tilt."""
     clock = controls.clock
     times = key_times(rng, clock.duration, 0.3, 0.8)
@@ -104,7 +102,7 @@ def steps(rng: np.random.Generator, clock: Clock) -> Controls:
     return controls
 
 
-def _alternate_places(rng, yaw, centre, moving) -> np.ndarray:
+def _alternate_places(rng: np.random.Generator, yaw: np.ndarray, centre: np.ndarray, moving: np.ndarray) -> np.ndarray:
     """Places [K, 2, 3] (x, z, heading): at key k only foot `moving[k]` takes its new place."""
     places = np.empty((len(yaw), 2, 3))
     half = rng.uniform(0.09, 0.2)
@@ -293,15 +291,11 @@ def round_kick(rng: np.random.Generator, clock: Clock) -> Controls:
     kicking = 1 - support
     beat, start = rng.uniform(0.8, 1.2), rng.uniform(-0.2, 0.3)
     times = start + beat * np.array([0.0, 0.3, 0.55, 0.75, 1.0])
-    legs = np.array(
-        [[0.3, 0.4, 0, 1.4], [0.7, 1.1, 0, 1.7], [1.3, 0.7, 0, 0.15], [1.0, 0.3, 0, 1.4], [0.3, 0, 0, 0.8]]
-    )
+    legs = np.array([[0.3, 0.4, 0, 1.4], [0.7, 1.1, 0, 1.7], [1.3, 0.7, 0, 0.15], [1.0, 0.3, 0, 1.4], [0.3, 0, 0, 0.8]])
     controls.leg_angles[:, kicking] = eased(times, legs, clock.t)
     weight = eased(times, np.array([0.0, 1.0, 1.0, 0.8, 0.0]), clock.t)
     controls.leg_weight[:, kicking] = weight
-    turn = (
-        eased(times, np.array([0.0, -0.3, 1.0, 0.9, 0.0]), clock.t) * _SIGN[support] * rng.uniform(0.5, 1.1)
-    )
+    turn = eased(times, np.array([0.0, -0.3, 1.0, 0.9, 0.0]), clock.t) * _SIGN[support] * rng.uniform(0.5, 1.1)
     controls.yaw += turn
     controls.foot_yaw[:, support] += turn
     _stand_on(rng, controls, support, weight)

@@ -46,9 +46,7 @@ def solve(controls: Controls, name: str) -> Motion:
     _set_spine(pose, controls)
     for side, prefix in enumerate(("left", "right")):
         first_finger = JOINT[f"{prefix}_index1"] - 1
-        limbs = _leg(controls, root, transl, side) | arm_rotations(
-            controls.arms[:, side], controls.shrug[:, side]
-        )
+        limbs = _leg(controls, root, transl, side) | arm_rotations(controls.arms[:, side], controls.shrug[:, side])
         fingers = finger_rotations(controls.fingers[:, side])
         if prefix == "right":
             limbs = {joint: mirror(rotation) for joint, rotation in limbs.items()}
@@ -60,15 +58,13 @@ def solve(controls: Controls, name: str) -> Motion:
     return motion_from_arrays(root, transl, pose, controls.clock.fps, name)
 
 
-def motion_from_arrays(
-    root: np.ndarray, transl: np.ndarray, pose: np.ndarray, fps: float, name: str
-) -> Motion:
+def motion_from_arrays(root: np.ndarray, transl: np.ndarray, pose: np.ndarray, fps: float, name: str) -> Motion:
     """A `Motion` from root [T, 3, 3], transl [T, 3] and local rotations [T, 51, 3, 3] as numpy arrays."""
-    pose = torch.from_numpy(pose).float()
+    local = torch.from_numpy(pose).float()
     return Motion(
-        body_pose=pose[:, :21].contiguous(),
-        left_hand_pose=pose[:, 21:36].contiguous(),
-        right_hand_pose=pose[:, 36:].contiguous(),
+        body_pose=local[:, :21].contiguous(),
+        left_hand_pose=local[:, 21:36].contiguous(),
+        right_hand_pose=local[:, 36:].contiguous(),
         global_orient=torch.from_numpy(root).float(),
         transl=torch.from_numpy(transl).float(),
         fps=float(fps),
@@ -137,7 +133,7 @@ def _leg(controls: Controls, root: np.ndarray, transl: np.ndarray, side: int) ->
     ankle_local = _limit_ankle(planted)
     if weight.any():
         # A free foot points a little instead of staying level.
-        ankle_local = _slerp(ankle_local, np.broadcast_to(rot_x(0.35), ankle_local.shape), weight)
+        ankle_local = _slerp(ankle_local, rot_x(np.full(len(weight), 0.35)), weight)
     # The toes stay flat on the floor while the heel rises.
     toes = rot_x(-np.clip(controls.foot_pitch[:, side], 0, 0.9) * (1 - weight))
     return {"hip": thigh, "knee": rot_x(knee_bend), "ankle": ankle_local, "foot": toes}
