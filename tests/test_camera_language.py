@@ -207,6 +207,9 @@ MISFITS = {
     "roll left": "does not roll",
     "front view from behind": "the azimuth is already 'front'",
     "左に移動": "左に移動",
+    "🎥 ...": "says nothing about the camera",
+    "the person": "says nothing about the camera",
+    "static left": "'static' has no such direction",
 }
 
 

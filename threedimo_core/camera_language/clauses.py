@@ -138,7 +138,9 @@ class _Reader:
     def _direction(self, item: Item) -> None:
         clause, direction = self.clause, str(item.value)
         if clause.kind is not None:
-            return  # "pulls out into the air, up": the whole phrase has said it
+            if direction in ("left", "right", "clockwise", "counterclockwise", "down"):  # others may be prepositions
+                self.reading.not_understood.append(f"'{item.words}': {clause.kind.label!r} has no such direction")
+            return
         if clause.verb is not None:
             kind = kind_of(clause.verb, direction)
             if kind is None and direction in ("in", "out"):

@@ -54,6 +54,9 @@ def parse(text: str) -> ParsedPrompt:
             reading.understood.append(f"{clause.text}: {describe_move(move)}")
     view = View(**reading.view) if reading.view else None
     prompt = CameraPrompt(view, tuple(moves))
+    if prompt == CameraPrompt() and text.strip() and not reading.not_understood:
+        shown = text.strip() if len(text) < 60 else f"{text.strip()[:60]}…"
+        reading.not_understood.append(f"'{shown}': says nothing about the camera")
     return ParsedPrompt(prompt, reading.understood, reading.not_understood, reading.notes)
 
 
