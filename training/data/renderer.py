@@ -18,11 +18,16 @@ import warp as wp
 
 from .appearance import Appearance
 from .body import Body, PosedBody
+
 if TYPE_CHECKING:
     from .cameras import Camera
 from .render_kernels import render_kernel, skin_kernel
 from .render_types import CameraView, Material, Prop, SceneParams, ShadeSettings
 from .scene import Scene
+from .visibility import NUM_JOINTS, sight_kernel, skin_depths
+
+if TYPE_CHECKING:
+    from .cameras import Camera
 
 _LEAF_SIZE = 4  # measured: fastest build, refit and trace together on a CPU
 _CONTACT_BONES = ("left_ankle", "right_ankle", "pelvis")
@@ -30,10 +35,14 @@ _CONTACT_BONES = ("left_ankle", "right_ankle", "pelvis")
 
 @dataclass(frozen=True)
 class RenderedView:
-    """frames uint8 [T, H, W, 3] sRGB; mask uint8 [T, H, W], 255 where the pixel is all person."""
+    """frames uint8 [T, H, W, 3] sRGB; mask uint8 [T, H, W], 255 where the pixel is all person.
+
+    joints_in_sight bool [T, 55]: nothing stands between the camera and the joint (it may be outside the picture).
+    """
 
     frames: np.ndarray
     mask: np.ndarray
+    joints_in_sight: np.ndarray
 
 
 class WarpRenderer:
@@ -66,6 +75,9 @@ class WarpRenderer:
             out = wp.zeros((pixels, 4), dtype=wp.uint8)
             views = [np.empty((posed.num_frames, h, w, 4), np.uint8) for h, w in sizes]
             packed = _camera_records(cameras, sizes, posed.num_frames)
+            depths = wp.array(skin_depths(), dtype=wp.float32)
+            sight = wp.zeros((len(cameras), NUM_JOINTS), dtype=wp.uint8)
+            in_sight = np.empty((len(cameras), posed.num_frames, NUM_JOINTS), bool)
             for frame in range(posed.num_frames):
                 person.move_to(frame)
                 settings = person.settings(frame, samples)
@@ -76,8 +88,17 @@ class WarpRenderer:
                      person.face_material, person.occlusion, person.materials, surroundings.props,
                      surroundings.params, records, settings, out],
                 )  # fmt: skip
+                joints = wp.array(posed.joints[frame].numpy(), dtype=wp.vec3)
+                wp.launch(
+                    sight_kernel, (len(cameras), NUM_JOINTS),
+                    [person.mesh.id, surroundings.props, settings.near_prop, records, joints, depths, sight],
+                )  # fmt: skip
                 _split(out.numpy(), sizes, views, frame)
-        return [RenderedView(np.ascontiguousarray(v[..., :3]), np.ascontiguousarray(v[..., 3])) for v in views]
+                in_sight[:, frame] = sight.numpy()
+        return [
+            RenderedView(np.ascontiguousarray(v[..., :3]), np.ascontiguousarray(v[..., 3]), seen)
+            for v, seen in zip(views, in_sight, strict=True)
+        ]
 
 
 def _sizes(count: int, height: int | Sequence[int], width: int | Sequence[int]) -> list[tuple[int, int]]:

@@ -52,16 +52,17 @@ class PictureSize:
     samples: int = 1
 
 
-def render_performance(
-    performance: Performance, renderer: WarpRenderer, size: PictureSize
-) -> RenderedPerformance:
+def render_performance(performance: Performance, renderer: WarpRenderer, size: PictureSize) -> RenderedPerformance:
     """Render every view of every identity, with labels."""
     views: list[PicturesOfView] = []
     labels: list[dict[str, Tensor]] = []
     for identity in range(len(performance.identities)):
         hands = _hand_views(performance, identity, size)
         pictures = _render(performance, identity, hands, renderer, size)
-        new = [_view_labels(performance, identity, n, hands[n], size) for n in range(len(hands))]
+        new = [
+            _view_labels(performance, identity, n, hands[n], pictures[n].joints_in_sight, size)
+            for n in range(len(hands))
+        ]
         views += _with_hands(identity, pictures, [one["hand_present"] for one in new], size)
         labels += new
     stacked = {name: torch.stack([one[name] for one in labels]) for name in labels[0]}
@@ -112,11 +113,12 @@ def _with_hands(
 
 
 def _view_labels(
-    performance: Performance, identity: int, number: int, hands: tuple[HandView, HandView], size: PictureSize
-) -> dict[str, Tensor]:
+    performance: Performance, identity: int, number: int, hands: tuple[HandView, HandView], in_sight: np.ndarray,
+    size: PictureSize,
+) -> dict[str, Tensor]:  # fmt: skip
     camera, joints = performance.cameras[number], performance.posed[identity].joints
     pixels, depth = camera.project(joints, size.height, size.width)
-    visible = in_frame(pixels, depth, size.height, size.width)
+    visible = in_frame(pixels, depth, size.height, size.width) & torch.from_numpy(in_sight)
     return _camera_labels(camera) | {
         "joints_2d": pixels.float(),
         "visible": visible.to(torch.uint8),
