@@ -23,6 +23,7 @@ from torch import Tensor
 from .backbones.base import Backbone
 from .camera_language import CameraPrompt, Move, MoveKind, canonical, write
 from .checkpoint import Adapter
+from .encoding import encode_motion, require_frames, require_values, unit_pixels
 from .flow import keyed_generator
 from .frame_grid import fit_size, frame_count, require_frame_count, require_size
 from .motion_attention import MotionContext, motion_context
@@ -80,7 +81,6 @@ class Pipeline:
         self.backbone = backbone
         self.adapter = adapter
 
-    @torch.no_grad()
     def encode_motion(
         self,
         frames: Tensor,
@@ -98,37 +98,7 @@ class Pipeline:
             hands: [T, 2, 3, h, w] crops, left then right, of the same type; None: hands are absent.
             hand_present: [T, 2] bool; False where no hand was found.
         """
-        _require_frames(frames)
-        encoder, device = self.adapter.encoder, self.backbone.device
-        dtype = next(encoder.parameters()).dtype
-        body, hand_tokens = [], []
-        for start in range(0, len(frames), chunk):
-            if cancelled is not None and cancelled():
-                raise Cancelled("encoding the motion was cancelled")
-            part = slice(start, start + chunk)
-            tokens = encoder(
-                _unit(frames[part]).to(device, dtype)[None],
-                None if hands is None else _unit(hands[part]).to(device, dtype)[None],
-                None if hand_present is None else hand_present[part].to(device)[None],
-            )
-            body.append(tokens.body[0].float().cpu())
-            hand_tokens.append(tokens.hands[0].float().cpu())
-            if progress is not None:
-                progress(min(start + chunk, len(frames)), len(frames))
-        if hands is None:
-            present = torch.zeros(len(frames), 2, dtype=torch.bool)
-        elif hand_present is None:
-            present = torch.ones(len(frames), 2, dtype=torch.bool)
-        else:
-            present = hand_present.cpu()
-        return MotionClip(
-            body=torch.cat(body),
-            hands=torch.cat(hand_tokens),
-            hand_present=present,
-            fps=fps,
-            encoder_id=self.adapter.encoder_id,
-            source_size=(frames.shape[-2], frames.shape[-1]),
-        )
+        return encode_motion(self.adapter, frames, fps, hands, hand_present, chunk, progress, cancelled)
 
     def still_motion(self, image: Tensor, num_frames: int, fps: float | None = None) -> MotionClip:
         """The pose of one image, held: the driving video of a novel view (the frame repeated)."""
@@ -190,10 +160,10 @@ class Pipeline:
 
         motion: of the same frames, where it was encoded before (with hands, say).
         """
-        _require_frames(frames)
+        require_frames(frames)
         motion = motion or self.encode_motion(frames, fps)
         still = write(CameraPrompt(moves=(Move(MoveKind.STATIC),)))
-        return self.generate(_unit(frames[0]), motion, still, settings, **callbacks)
+        return self.generate(unit_pixels(frames[0]), motion, still, settings, **callbacks)
 
     # --- what a run would use, for those who want to tell before they start ---
 
@@ -282,26 +252,6 @@ def _one_image(image: Tensor) -> Tensor:
         image = image[0]
     if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
         raise ValueError(f"the reference image must be [3, height, width], got {list(image.shape)}")
-    image = _unit(image)
-    _require_values(image, "the reference image")
+    image = unit_pixels(image)
+    require_values(image, "the reference image")
     return image
-
-
-def _require_frames(frames: Tensor) -> None:
-    if frames.ndim != 4 or frames.shape[1] != 3 or 0 in frames.shape:
-        raise ValueError(f"the driving video must be [frames, 3, height, width], got {list(frames.shape)}")
-    _require_values(frames, "the driving video")
-
-
-def _require_values(pixels: Tensor, what: str) -> None:
-    if not pixels.is_floating_point():
-        return
-    low, high = (float(v) for v in pixels.aminmax())
-    # A NaN makes both comparisons false; the margin is for resizing filters that ring a little.
-    if not (low >= -0.1 and high <= 1.1):
-        raise ValueError(f"{what} has values from {low:g} to {high:g}; expected 0 to 1 and no NaN")
-
-
-def _unit(pixels: Tensor) -> Tensor:
-    """Pixels as float in [0, 1]."""
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
