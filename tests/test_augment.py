@@ -98,12 +98,30 @@ def test_hands_share_colours_but_not_geometry():
 
 
 def test_colour_changes_are_what_they_say():
-    config = AugmentConfig(size=(8, 8), brightness=(0.5, 0.5), contrast=(1, 1), saturation=(1, 1), hue=0.0,
-                           scale=(1, 1), rotation=0, perspective=0, soft_probability=0)
+    config = AugmentConfig(
+        size=(8, 8),
+        brightness=(0.5, 0.5),
+        contrast=(1, 1),
+        saturation=(1, 1),
+        hue=0.0,
+        scale=(1, 1),
+        rotation=0,
+        perspective=0,
+        soft_probability=0,
+    )
     out = augment_driver(torch.full((1, 1, 3, 8, 8), 0.8), draw(config, 0, 0, 0), config)
     torch.testing.assert_close(out, torch.full_like(out, 0.4))
-    grey = AugmentConfig(size=(8, 8), saturation=(1e-6, 1e-6), brightness=(1, 1), contrast=(1, 1), hue=0.0,
-                         scale=(1, 1), rotation=0, perspective=0, soft_probability=0)
+    grey = AugmentConfig(
+        size=(8, 8),
+        saturation=(1e-6, 1e-6),
+        brightness=(1, 1),
+        contrast=(1, 1),
+        hue=0.0,
+        scale=(1, 1),
+        rotation=0,
+        perspective=0,
+        soft_probability=0,
+    )
     red = torch.zeros(1, 1, 3, 8, 8)
     red[:, :, 0] = 1
     out = augment_driver(red, draw(grey, 0, 0, 0), grey)

@@ -126,8 +126,9 @@ def test_own_footage_without_labels_is_masked(folder):
 
 
 def test_cached_latents_stand_in_for_the_target(folder):
-    data = PairDataset(folder, {PairKind.MULTI_VIEW: 1.0}, seed=0,
-                       latents=lambda record, view: torch.full((4, 2, 2, 2), float(view)))
+    data = PairDataset(
+        folder, {PairKind.MULTI_VIEW: 1.0}, seed=0, latents=lambda record, view: torch.full((4, 2, 2, 2), float(view))
+    )
     item = data[(0, 0)]
     assert "target" not in item and item["target_latents"][0, 0, 0, 0] == item["target_view"]
 

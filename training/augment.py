@@ -20,7 +20,14 @@ from torch import Tensor
 from .augment_ops import add_noise, blur, fill_outside, recolour, to_float, warp
 
 __all__ = [
-    "AugmentConfig", "AugmentParams", "augment_driver", "augment_hands", "draw", "draw_batch", "identity", "stack",
+    "AugmentConfig",
+    "AugmentParams",
+    "augment_driver",
+    "augment_hands",
+    "draw",
+    "draw_batch",
+    "identity",
+    "stack",
     "to_float",
 ]
 
@@ -124,9 +131,9 @@ def identity(batch: int = 1) -> AugmentParams:
 
 def stack(params: list[AugmentParams]) -> AugmentParams:
     """Parameters of a batch from those of its clips."""
-    return AugmentParams(**{
-        field.name: torch.cat([getattr(one, field.name) for one in params]) for field in fields(AugmentParams)
-    })
+    return AugmentParams(
+        **{field.name: torch.cat([getattr(one, field.name) for one in params]) for field in fields(AugmentParams)}
+    )
 
 
 def draw_batch(config: AugmentConfig, seed: int, steps: list[int], samples: list[int]) -> AugmentParams:

@@ -41,8 +41,9 @@ def _run_command(program: str, command: Command, argv: list[str]) -> int:
     module = importlib.import_module(command.module)
     if hasattr(module, "main"):
         return int(module.main(argv))
-    parser = argparse.ArgumentParser(prog=program, description=module.__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog=program, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     module.add_arguments(parser)
     arguments = parser.parse_args(argv)
     try:

@@ -11,8 +11,9 @@ def prompt_to_json(prompt: CameraPrompt) -> dict[str, Any]:
     """A camera prompt as plain values; `prompt_from_json` gives the same prompt back."""
     view = prompt.view
     return {
-        "view": None if view is None else
-        {"azimuth": view.azimuth, "elevation": view.elevation, "framing": view.framing},
+        "view": None
+        if view is None
+        else {"azimuth": view.azimuth, "elevation": view.elevation, "framing": view.framing},
         "moves": [{"kind": str(move.kind), "speed": str(move.speed), "angle": move.angle} for move in prompt.moves],
     }
 

@@ -27,8 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
     for record in tqdm(records, unit=" performances"):
         check_record(arguments.folder, record, findings, with_videos=not arguments.no_videos)
     findings.finish()
-    print(f"{findings.performances} performances, {findings.views} views, {findings.frames} frames decoded, "
-          f"{findings.captions} captions parsed")
+    print(
+        f"{findings.performances} performances, {findings.views} views, {findings.frames} frames decoded, "
+        f"{findings.captions} captions parsed"
+    )
     print(f"{findings.joints} visible joints, {findings.share_inside:.2%} of them on the person")
     for problem in findings.problems[:_MOST_PROBLEMS_SHOWN]:
         print(f"problem: {problem}")

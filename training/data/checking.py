@@ -92,8 +92,10 @@ def _video_problems(store: ClipStore, record: Record, findings: Findings) -> lis
         frames = store.frames(record, number)
         findings.frames += len(frames)
         if tuple(frames.shape[2:]) != (record["height"], record["width"]):
-            problems.append(f"view {number} is {frames.shape[2]}x{frames.shape[3]}, its record says "
-                            f"{record['height']}x{record['width']}")
+            problems.append(
+                f"view {number} is {frames.shape[2]}x{frames.shape[3]}, its record says "
+                f"{record['height']}x{record['width']}"
+            )
         if float(frames.float().std()) < 1.0:
             problems.append(f"view {number} is one flat colour")
         store.hands(record, number)

@@ -23,32 +23,43 @@ _FACE_JOINTS = 3
 
 
 def performance_sheet(store: ClipStore, record: Record, columns: int = 5, height: int = 192) -> Figure:
-    """A figure: a row for each view with `columns` frames, its hand views and caption; the cameras from above."""
+    """A figure: a row for each view with its caption, `columns` frames and the hands; the cameras from above.
+
+    The first frame is bare, the others have the skeleton (when the record has labels).
+    """
     views = record["views"]
     labels = store.labels(record)
     times = np.linspace(0, record["num_frames"] - 1, columns).round().astype(int)
-    figure = Figure(figsize=(3 + 2.2 * (columns + 1), 2.5 * len(views) + 0.6), layout="constrained")
-    grid = figure.add_gridspec(len(views), columns + 2)
-    for row in range(len(views)):
-        frames = store.frames(record, row).permute(0, 2, 3, 1).numpy()
-        pictures = [frames[t] for t in times]
-        if labels:
-            joints, visible = labels["joints_2d"][row].numpy(), labels["visible"][row].numpy()
-            pictures = [
-                draw_skeleton(frames[t], joints[t], visible[t], height) if column else enlarged(frames[t], height)
-                for column, t in enumerate(times)
-            ]
-        for column, picture in enumerate(pictures):
-            _picture(figure.add_subplot(grid[row, column]), picture, f"frame {times[column]}")
-        hands = store.hands(record, row)
-        if hands is not None:
-            _picture(figure.add_subplot(grid[row, columns]), _hand_strip(hands.numpy(), times), "left | right")
-        figure.axes[row * (columns + (hands is not None))].set_ylabel(f"view {row}", fontsize=8)
-        figure.text(0.005, 1 - (row + 0.02) / len(views), _view_title(row, views[row]), fontsize=8, va="top")
+    figure = Figure(figsize=(2.2 * (columns + 1) + 3.4, 2.55 * len(views) + 0.4), layout="constrained")
+    figure.suptitle(_title(record), fontsize=10, x=0.01, ha="left")
+    left, right = figure.subfigures(1, 2, width_ratios=[2.2 * (columns + 1), 3.4])
+    rows = np.atleast_1d(left.subfigures(len(views), 1))
+    for number, row in enumerate(rows):
+        row.suptitle(_view_title(number, views[number]), fontsize=8, x=0.01, ha="left")
+        axes = row.subplots(1, columns + 1)
+        for column, picture in enumerate(_row_pictures(store, record, labels, number, times, height)):
+            _picture(axes[column], picture, f"frame {times[column]}")
+        hands = store.hands(record, number)
+        strip = np.zeros((1, 1, 3), np.uint8) if hands is None else _hand_strip(hands.numpy(), times)
+        _picture(axes[columns], strip, "hands: left | right")
     if labels:
-        _from_above(figure.add_subplot(grid[:, columns + 1]), labels)
-    figure.suptitle(f"{record['id']}   {record['motion']}   {record['kind']}   body {record['bodies']}", fontsize=9)
+        _from_above(right.add_subplot(), labels)
     return figure
+
+
+def _row_pictures(
+    store: ClipStore, record: Record, labels: dict, number: int, times: np.ndarray, height: int
+) -> list[np.ndarray]:
+    frames = store.frames(record, number).permute(0, 2, 3, 1).numpy()
+    if not labels:
+        return [enlarged(frames[t], height) for t in times]
+    joints, visible = labels["joints_2d"][number].numpy(), labels["visible"][number].numpy()
+    drawn = [draw_skeleton(frames[t], joints[t], visible[t], height) for t in times[1:]]
+    return [enlarged(frames[times[0]], height), *drawn]
+
+
+def _title(record: Record) -> str:
+    return f"{record['id']}   {record.get('motion', '')}   {record.get('kind', '')}   bodies {record.get('bodies', '')}"
 
 
 def save_sheet(figure: Figure, path: Path) -> None:
@@ -70,13 +81,14 @@ def draw_skeleton(frame: np.ndarray, joints: np.ndarray, visible: np.ndarray, he
     points = np.clip(joints * height / frame.shape[0], -10_000, 10_000)
     for child, parent in bones():
         colour = _bone_colour(child) if visible[child] else _HIDDEN_COLOUR
-        ends = [tuple(int(round(16 * float(x))) for x in points[i]) for i in (parent, child)]
+        ends = [tuple(round(16 * float(x)) for x in points[i]) for i in (parent, child)]
         cv2.line(picture, ends[0], ends[1], colour, 1, cv2.LINE_AA, 4)
     return picture
 
 
 def bones() -> list[tuple[int, int]]:
     """(child, parent) pairs in SMPL-X's numbering of 55 joints, without the face."""
+
     def number(joint: int) -> int:
         return joint if joint < 22 else joint + _FACE_JOINTS
 
@@ -99,8 +111,10 @@ def _hand_strip(hands: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _view_title(number: int, view: dict) -> str:
-    return (f"view {number}  azimuth {view['azimuth']:.0f}°  elevation {view['elevation']:.0f}°  "
-            f"{view['distance']:.1f} m\n{view['captions'][0]}")
+    return (
+        f"view {number}  azimuth {view['azimuth']:.0f}°  elevation {view['elevation']:.0f}°  "
+        f"{view['distance']:.1f} m\n{view['captions'][0]}"
+    )
 
 
 def _picture(axes: Axes, picture: np.ndarray, title: str) -> None:
@@ -115,16 +129,27 @@ def _from_above(axes: Axes, labels: dict) -> None:
     person = labels["joints"][0, :, 0].numpy()
     axes.plot(person[:, 0], person[:, 2], "k-", linewidth=2)
     heading = np.radians(float(labels["heading"][0]))
-    axes.annotate("", (person[0, 0] + 0.7 * np.sin(heading), person[0, 2] + 0.7 * np.cos(heading)),
-                  (person[0, 0], person[0, 2]), arrowprops={"arrowstyle": "->"})
+    axes.annotate(
+        "",
+        (person[0, 0] + 0.7 * np.sin(heading), person[0, 2] + 0.7 * np.cos(heading)),
+        (person[0, 0], person[0, 2]),
+        arrowprops={"arrowstyle": "->"},
+    )
     for number, extrinsics in enumerate(labels["world_to_camera"].numpy()):
         rotation, shift = extrinsics[:, :3, :3], extrinsics[:, :3, 3]
         position = -np.einsum("tji,tj->ti", rotation, shift)
         line = axes.plot(position[:, 0], position[:, 2], "-", marker=".", markersize=2)[0]
         for t in (0, -1):
             look = rotation[t, 2]
-            axes.arrow(position[t, 0], position[t, 2], 0.5 * look[0], 0.5 * look[2], color=line.get_color(),
-                       alpha=1 if t == 0 else 0.4, head_width=0.1)
+            axes.arrow(
+                position[t, 0],
+                position[t, 2],
+                0.5 * look[0],
+                0.5 * look[2],
+                color=line.get_color(),
+                alpha=1 if t == 0 else 0.4,
+                head_width=0.1,
+            )
         axes.text(position[0, 0], position[0, 2], f" {number}", color=line.get_color())
     axes.set_aspect("equal")
     axes.invert_yaxis()  # the person faces down the page, their left (+x) on the right, as one sees them in front

@@ -111,7 +111,10 @@ class PairDataset(Dataset[dict[str, Any]]):
         names = ("pose", "pose_mask") if record.get("has_pose_mask") else ("pose",)
         labels = self.store.labels(record, *names)
         if not labels:
-            return {"pose": torch.eye(3).expand(*shape, 3, 3).clone(), "pose_mask": torch.zeros(shape, dtype=torch.bool)}
+            return {
+                "pose": torch.eye(3).expand(*shape, 3, 3).clone(),
+                "pose_mask": torch.zeros(shape, dtype=torch.bool),
+            }
         mask = labels.get("pose_mask", torch.ones(shape))
         return {"pose": labels["pose"].float(), "pose_mask": mask.bool()}
 

@@ -36,9 +36,7 @@ class HandView:
     in_frame: Tensor
 
 
-def hand_view(
-    camera: Camera, joints: Tensor, side: int, height: int, width: int, rng: np.random.Generator
-) -> HandView:
+def hand_view(camera: Camera, joints: Tensor, side: int, height: int, width: int, rng: np.random.Generator) -> HandView:
     """The zoomed camera of hand `side` (0 left, 1 right) for a view of height x width pixels.
 
     joints [T, 55, 3] in the world, SMPL-X order.
@@ -54,12 +52,12 @@ def hand_view(
         focal=torch.linalg.norm(in_camera, dim=-1).clamp(min=_NEAREST) / size,
     )
     pixel_focal = camera.focal * height
-    middle = torch.stack([width / 2 + pixel_focal * in_camera[:, 0] / depth,
-                          height / 2 + pixel_focal * in_camera[:, 1] / depth], dim=-1)
+    middle = torch.stack(
+        [width / 2 + pixel_focal * in_camera[:, 0] / depth, height / 2 + pixel_focal * in_camera[:, 1] / depth], dim=-1
+    )
     half = (pixel_focal * size / depth / 2)[:, None]
     inside = (middle >= 0).all(-1) & (middle[:, 0] < width) & (middle[:, 1] < height)
-    return HandView(zoomed, torch.cat([middle - half, middle + half], dim=-1),
-                    inside & (in_camera[:, 2] > _NEAREST))
+    return HandView(zoomed, torch.cat([middle - half, middle + half], dim=-1), inside & (in_camera[:, 2] > _NEAREST))
 
 
 def _hand_square(joints: Tensor, side: int) -> tuple[Tensor, float]:

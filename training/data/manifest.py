@@ -89,8 +89,9 @@ def write_settings(root: Path, settings: dict[str, Any]) -> None:
         return
     present = read_settings(root)["settings"]
     keys = sorted(set(present) | set(settings))
-    differing = [f"{k}: {present.get(k)!r} there, {settings.get(k)!r} asked" for k in keys
-                 if present.get(k) != settings.get(k)]
+    differing = [
+        f"{k}: {present.get(k)!r} there, {settings.get(k)!r} asked" for k in keys if present.get(k) != settings.get(k)
+    ]
     if differing:
         raise ManifestError(
             f"{root} already holds a data set made with other settings ({'; '.join(differing)}); "
@@ -149,8 +150,10 @@ def _parse_line(line: bytes, path: Path, number: int) -> Record:
     try:
         record = json.loads(line)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} line {number} is not valid JSON ({error}); delete that line and run "
-                            "`training data render` again with the same settings") from error
+        raise ManifestError(
+            f"{path} line {number} is not valid JSON ({error}); delete that line and run "
+            "`training data render` again with the same settings"
+        ) from error
     missing = [key for key in _REQUIRED_KEYS if not isinstance(record, dict) or key not in record]
     if missing:
         raise ManifestError(f"{path} line {number} lacks {', '.join(missing)}; was it written by hand?")

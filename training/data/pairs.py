@@ -66,9 +66,7 @@ class PairSampler:
         self._pairs = [possible_pairs(record, cross_identity) for record in records]
         self._kinds = list(weights)
         self._weights = np.array(list(weights.values())) / sum(weights.values())
-        self._holders = {
-            kind: [i for i, pairs in enumerate(self._pairs) if pairs[kind]] for kind in self._kinds
-        }
+        self._holders = {kind: [i for i, pairs in enumerate(self._pairs) if pairs[kind]] for kind in self._kinds}
         for kind, holders in self._holders.items():
             if not holders:
                 raise ValueError(

@@ -14,7 +14,6 @@ Design decisions:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -44,7 +43,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Performance:
-    """One motion, its performers, its scene and its synchronous cameras, before anything is rendered."""
+    """One motion, its performers, its scene and its synchronous cameras, before anything is rendered.
+
+    kind: "static" or "moving" cameras; posed: the body of each identity in every frame.
+    """
 
     seed: int
     index: int
@@ -52,17 +54,13 @@ class Performance:
     kind: str
     motion: Motion
     identities: tuple[Identity, ...]
+    posed: tuple[PosedBody, ...]
     scene: Scene
     cameras: tuple[Camera, ...]
 
     @property
     def id(self) -> str:
         return performance_id(self.seed, self.split, self.index)
-
-    @cached_property
-    def posed(self) -> tuple[PosedBody, ...]:
-        """The body of every identity in every frame."""
-        return tuple(identity.body.pose(self.motion) for identity in self.identities)
 
     def hand_rng(self, view: int, side: int) -> np.random.Generator:
         """The generator of the inaccuracies of one hand's box in one view (view counts over identities too)."""
@@ -105,8 +103,8 @@ def sample_performance(
     """Draw performance `index` of the data set of `seed`.
 
     views: cameras; num_frames at fps frames per second; identities: 1 or 2 people with the same motion;
-    kind: "static", "moving" or None (drawn); aspect: width / height of the pictures; plain: calm
-    scenes. ValueError for values outside these.
+    kind: "static", "moving" or None (drawn); aspect: width / height of the pictures; plain: calm scenes.
+    ValueError for values outside these.
     """
     check_performance_settings(views, num_frames, fps, split, identities, kind)
     motion = sample_motion(generator(seed, split, index, _MOTION), num_frames, fps, split=split)
@@ -114,9 +112,16 @@ def sample_performance(
     rng = generator(seed, split, index, _CAMERAS)
     drawn = "static" if rng.random() < _STATIC_KIND_SHARE else "moving"
     kind = kind or drawn
-    subject = subject_track(performers[0].body.pose(motion), motion, performers[0].body)
+    posed = tuple(performer.body.pose(motion) for performer in performers)
+    subject = subject_track(posed[0], motion, performers[0].body)
     return Performance(
-        seed=seed, index=index, split=split, kind=kind, motion=motion, identities=performers,
+        seed=seed,
+        index=index,
+        split=split,
+        kind=kind,
+        motion=motion,
+        identities=performers,
+        posed=posed,
         scene=sample_scene(generator(seed, split, index, _SCENE), plain),
         cameras=_sample_cameras(rng, subject, fps, sample_azimuths(rng, views, split), kind, aspect),
     )
@@ -162,9 +167,7 @@ def _sample_cameras(
     cameras = []
     for azimuth in azimuths:
         still = kind == "static" or rng.random() < _STILL_IN_MOVING_SHARE
-        cameras.append(
-            sample_camera(rng, subject, len(subject.centre), fps, still, (azimuth, azimuth), aspect=aspect)
-        )
+        cameras.append(sample_camera(rng, subject, len(subject.centre), fps, still, (azimuth, azimuth), aspect=aspect))
     return tuple(cameras)
 
 

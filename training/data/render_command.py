@@ -24,22 +24,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, required=True, help="number of performances")
     parser.add_argument("--views", type=int, default=4, help="cameras of each performance (%(default)s)")
     parser.add_argument("--frames", type=int, default=17, help="frames, 4n + 1 (%(default)s)")
-    parser.add_argument("--size", type=parse_size, default=(128, 128), metavar="HxW",
-                        help="height x width in pixels, e.g. 64x64 or 480x848 (128x128)")
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        default=(128, 128),
+        metavar="HxW",
+        help="height x width in pixels, e.g. 64x64 or 480x848 (128x128)",
+    )
     parser.add_argument("--fps", type=float, default=16.0, help="frames per second (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each (%(default)s)")
-    parser.add_argument("--samples", type=int, default=1, choices=(1, 2),
-                        help="rays along a pixel's side: 2 antialiases and costs four times as much (%(default)s)")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=1,
+        choices=(1, 2),
+        help="rays along a pixel's side: 2 antialiases and costs four times as much (%(default)s)",
+    )
     parser.add_argument("--hand-size", type=int, default=48, help="pixels of the hand views; 0: none (%(default)s)")
-    parser.add_argument("--split", default="train", choices=("train", "test"),
-                        help="test holds out motions, bodies and azimuths (%(default)s)")
-    parser.add_argument("--identities", type=int, default=1, choices=(1, 2),
-                        help="2 adds a second person with the same motion (%(default)s)")
-    parser.add_argument("--kind", choices=("static", "moving"),
-                        help="only still cameras, or only moving ones (default: both)")
-    parser.add_argument("--shard", type=parse_shard, default=(0, 1), metavar="i/n",
-                        help="render every n-th performance from the i-th on, i from 0 (0/1)")
+    parser.add_argument(
+        "--split",
+        default="train",
+        choices=("train", "test"),
+        help="test holds out motions, bodies and azimuths (%(default)s)",
+    )
+    parser.add_argument(
+        "--identities",
+        type=int,
+        default=1,
+        choices=(1, 2),
+        help="2 adds a second person with the same motion (%(default)s)",
+    )
+    parser.add_argument(
+        "--kind", choices=("static", "moving"), help="only still cameras, or only moving ones (default: both)"
+    )
+    parser.add_argument("--plain", action="store_true", help="calm scenes, for models too small to paint busy ones")
+    parser.add_argument(
+        "--shard",
+        type=parse_shard,
+        default=(0, 1),
+        metavar="i/n",
+        help="render every n-th performance from the i-th on, i from 0 (0/1)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
 
 
@@ -49,9 +75,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--clips is {arguments.clips}, expected at least 1")
     height, width = arguments.size
     settings = RenderSettings(
-        seed=arguments.seed, views=arguments.views, num_frames=arguments.frames, fps=arguments.fps, height=height,
-        width=width, samples=arguments.samples, hand_size=arguments.hand_size, split=arguments.split,
-        identities=arguments.identities, kind=arguments.kind,
+        seed=arguments.seed,
+        views=arguments.views,
+        num_frames=arguments.frames,
+        fps=arguments.fps,
+        height=height,
+        width=width,
+        samples=arguments.samples,
+        hand_size=arguments.hand_size,
+        split=arguments.split,
+        identities=arguments.identities,
+        kind=arguments.kind,
+        plain=arguments.plain,
     )
     number, count = arguments.shard
     indices = list(range(number, arguments.clips, count))
@@ -61,8 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def render_set(
-    root: Path, settings: RenderSettings, indices: list[int], workers: int = 1,
-    shard: tuple[int, int] = (0, 1), device: str = "cpu", quiet: bool = False,
+    root: Path,
+    settings: RenderSettings,
+    indices: list[int],
+    workers: int = 1,
+    shard: tuple[int, int] = (0, 1),
+    device: str = "cpu",
+    quiet: bool = False,
 ) -> int:
     """Render the performances of `indices` that are missing and list all of them; returns how many are listed."""
     write_settings(root, settings.to_json())

@@ -20,7 +20,7 @@ class RenderSettings:
 
     seed; views: cameras; num_frames (4n + 1) at fps; height, width: pixels, even; samples: 1, or 2 for 2 x 2 rays a
     pixel; hand_size: pixels of the square hand views, even, 0 for none; split: "train" or "test"; identities:
-    1 or 2 people with the same motion; kind: "static", "moving" or None for both kinds in turn by chance; plain: calm scenes, for
+    1 or 2 people with the same motion; kind: "static", "moving" or None for both by chance; plain: calm scenes, for
     very small models.
     Raises ValueError for values outside these.
     """
@@ -39,9 +39,7 @@ class RenderSettings:
     plain: bool = False
 
     def __post_init__(self) -> None:
-        check_performance_settings(
-            self.views, self.num_frames, self.fps, self.split, self.identities, self.kind
-        )
+        check_performance_settings(self.views, self.num_frames, self.fps, self.split, self.identities, self.kind)
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}, expected 0 or more")
         for name in ("height", "width", "hand_size"):

@@ -26,8 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.index:
         chosen = [record for record in records if record["index"] in set(arguments.index)]
         if not chosen:
-            raise ValueError(f"{arguments.folder} has no performance of index {arguments.index}; it has "
-                             f"{len(records)} performances")
+            raise ValueError(
+                f"{arguments.folder} has no performance of index {arguments.index}; it has {len(records)} performances"
+            )
     else:
         chosen = spread(records, arguments.count)
     store, out = ClipStore(arguments.folder), arguments.out or arguments.folder / "sheets"
