@@ -8,6 +8,10 @@ from .command_line import Command, run_group
 
 COMMANDS = {
     "data": Command("training.data.cli", "make, check and look at data sets"),
+    "mini-vae": Command("training.mini.vae_command", "train the mini model's VAE"),
+    "precompute": Command("training.precompute_command", "cache the target latents of a data set"),
+    "train": Command("training.train_command", "train a recipe, or resume it"),
+    "bench": Command("training.evaluation.bench", "measure speed, memory and cost"),
 }
 
 

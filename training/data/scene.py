@@ -7,7 +7,7 @@ stand far out, so that a camera is never blocked. All colours are linear light, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,8 +47,23 @@ def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
     return display**2.2
 
 
-def sample_scene(rng: np.random.Generator) -> Scene:
-    """Draw a scene."""
+def sample_scene(rng: np.random.Generator, plain: bool = False) -> Scene:
+    """Draw a scene. `plain`: few props, no small patterns, low contrast, for models too small to paint the rest."""
+    scene = _sample_full_scene(rng)
+    return _plain(rng, scene) if plain else scene
+
+
+def _plain(rng: np.random.Generator, scene: Scene) -> Scene:
+    """Large soft floor tiles, bare walls or a clear sky, and at most two plain low props: camera motion still shows."""
+    values = dict(scene.values)
+    first = np.asarray(values["floor_a"])
+    values |= {"floor_pattern": 1, "floor_scale": rng.uniform(0.6, 1.1), "floor_a": first, "clouds": 0.0}
+    values |= {"floor_b": first * rng.choice([0.75, 1.3]), "wall_pattern": 0, "pictures": 0.0}
+    props = [prop for prop in scene.props if prop.half[1] < 0.3][:2]
+    return Scene(scene.indoor, values, tuple(replace(prop, pattern=0) for prop in props))
+
+
+def _sample_full_scene(rng: np.random.Generator) -> Scene:
     indoor = rng.random() < 0.6
     values = {"seed": int(rng.integers(1 << 20)), "has_room": int(indoor), "near": 0.0}
     values |= _floor(rng, indoor) | _walls(rng) | _sky(rng) | _light(rng, indoor)
@@ -75,10 +90,22 @@ def _floor(rng: np.random.Generator, indoor: bool) -> dict[str, object]:
         hue = rng.choice([0.25, 0.29, 0.09, 0.12])
         first, second = hsv(hue, 0.5, rng.uniform(0.3, 0.5)), hsv(hue + 0.03, 0.4, rng.uniform(0.5, 0.75))
     yaw = rng.uniform(0, 2 * np.pi)
-    scale = {1: rng.uniform(1.2, 2.5), 2: rng.uniform(1.0, 2.5), 3: rng.uniform(5, 9), 4: rng.uniform(1.5, 4),
-             5: rng.uniform(1.2, 2.5), 6: rng.uniform(1.0, 2.5)}[pattern]
-    return {"floor_pattern": pattern, "floor_scale": scale, "floor_cos": np.cos(yaw), "floor_sin": np.sin(yaw),
-            "floor_a": first, "floor_b": second}
+    scale = {
+        1: rng.uniform(1.2, 2.5),
+        2: rng.uniform(1.0, 2.5),
+        3: rng.uniform(5, 9),
+        4: rng.uniform(1.5, 4),
+        5: rng.uniform(1.2, 2.5),
+        6: rng.uniform(1.0, 2.5),
+    }[pattern]
+    return {
+        "floor_pattern": pattern,
+        "floor_scale": scale,
+        "floor_cos": np.cos(yaw),
+        "floor_sin": np.sin(yaw),
+        "floor_a": first,
+        "floor_b": second,
+    }
 
 
 def _walls(rng: np.random.Generator) -> dict[str, object]:
@@ -137,8 +164,16 @@ def _props(rng: np.random.Generator, indoor: bool, values: dict[str, object]) ->
 
 def _prop(rng: np.random.Generator, kind: int, centre: np.ndarray, half: np.ndarray, yaw: float) -> PropSpec:
     pattern = int(rng.choice([0, 0, 1, 3, 4, 6, 7]))
-    return PropSpec(kind, centre, half, yaw, pattern, float(rng.uniform(2, 7)),
-                    np.stack(_two_tones(rng, 0.75, 0.2, 0.9)), int(rng.integers(1 << 20)))
+    return PropSpec(
+        kind,
+        centre,
+        half,
+        yaw,
+        pattern,
+        float(rng.uniform(2, 7)),
+        np.stack(_two_tones(rng, 0.75, 0.2, 0.9)),
+        int(rng.integers(1 << 20)),
+    )
 
 
 def _polar(rng: np.random.Generator, radii: tuple[float, float]) -> np.ndarray:

@@ -34,8 +34,8 @@ class VaeSettings:
     base_dim: int = 16
     steps: int = 20_000
     batch: int = 16
-    video_batch: int = 2
-    video_frames: int = 9
+    video_batch: int = 3
+    video_frames: int = 5
     video_every: int = 4
     lr: float = 2e-3
     kl_weight: float = 1e-5
@@ -100,7 +100,9 @@ class VaeTrainer:
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
         if not torch.isfinite(norm):
-            raise RuntimeError(f"the VAE's gradient is not finite at step {self.step}; the last checkpoint is in {self.out}")
+            raise RuntimeError(
+                f"the VAE's gradient is not finite at step {self.step}; the last weights are in {self.out}"
+            )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         decay = min(s.ema, (1 + self.step) / (10 + self.step))

@@ -1,0 +1,64 @@
+"""Train the mini model's VAE on a rendered set: `python -m training mini-vae --data DIR --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan
+from einops import reduce
+from torch import Tensor
+from tqdm import tqdm
+
+from ..data.clip_store import ClipStore
+from ..data.manifest import read_manifest
+from .planar_vae import encode_moments, planar
+from .vae import VaeSettings, VaeTrainer, fold_statistics
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder of a rendered set")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write `vae/` to")
+    parser.add_argument("--minutes", type=float, default=None, help="stop by time instead of by steps")
+    parser.add_argument("--steps", type=int, default=20_000, help="(%(default)s)")
+    parser.add_argument("--base-dim", type=int, default=16, help="base width (%(default)s)")
+    parser.add_argument("--clips", type=int, default=4000, help="most views to keep in memory (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    torch.set_num_threads(arguments.threads)
+    clips, masks = load_views(arguments.data, arguments.clips)
+    settings = VaeSettings(base_dim=arguments.base_dim, steps=arguments.steps, minutes=arguments.minutes)
+    trainer = VaeTrainer(settings, clips, masks, arguments.out)
+    for record in trainer.run():
+        print({k: round(v, 4) for k, v in record.items()}, flush=True)
+    mean, std = latent_statistics(trainer.ema, clips)
+    fold_statistics(trainer.ema, mean, std)
+    trainer.save()
+    print(f"{arguments.out / 'vae'}: latents rescaled from mean {mean.tolist()}, std {std.tolist()}")
+    return 0
+
+
+def load_views(root: Path, most: int) -> tuple[Tensor, Tensor]:
+    """Clips uint8 [N, T, 3, H, W] and masks uint8 [N, T, H, W] of up to `most` views."""
+    store, clips, masks = ClipStore(root), [], []
+    views = [(record, view) for record in read_manifest(root) for view in range(len(record["views"]))]
+    for record, view in tqdm(views[:most], desc="reading views"):
+        clips.append(store.frames(record, view))
+        masks.append(torch.from_numpy(store.mask(record, view)).to(torch.uint8) * 255)
+    return torch.stack(clips), torch.stack(masks)
+
+
+@torch.no_grad()
+def latent_statistics(vae: AutoencoderKLWan, clips: Tensor, count: int = 64) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each latent channel over `count` clips."""
+    chosen = torch.linspace(0, len(clips) - 1, min(count, len(clips))).long()
+    with planar(vae):
+        latents = [
+            encode_moments(vae, (clips[i][None].float() / 127.5 - 1).transpose(1, 2)).chunk(2, 1)[0] for i in chosen
+        ]
+    stacked = torch.cat(latents)
+    mean = reduce(stacked, "n c l h w -> c", "mean")
+    return mean, (stacked - mean.view(1, -1, 1, 1, 1)).square().mean((0, 2, 3, 4)).sqrt()
