@@ -52,7 +52,7 @@ def test_alternating_medians_runs_each_way_equally_often() -> None:
 
 def test_bench_speed_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "speed.json"
-    sizes = ["--frames", "5", "--size", "32", "--width", "64", "--depth", "1", "--inner", "64"]
+    sizes = ["--frames", "5", "--size", "32", "--inner", "64"]
     assert main(["speed", "--repeats", "1", *sizes, "--out", str(out)]) == 0
     figures = json.loads(out.read_text())
     assert figures["step"]["ratio"] > 0 and figures["encoder"]["peak_bytes"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..command_line import Command, run_group
 
 COMMANDS = {
+    "cross-view": Command("training.evaluation.cross_view", "generated pictures against the true other view"),
     "speed": Command("training.evaluation.speed", "time, memory and FLOPs of the encoder and of the injection"),
 }
 

@@ -20,6 +20,8 @@ from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed, Wan
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from threedimo_core.backbones import WanBackbone
+from threedimo_core.backbones.hunyuan_video15 import HunyuanVideo15Backbone
 from threedimo_core.config import InjectionConfig, MotionEncoderConfig
 from threedimo_core.injection import AttachedInjection, MotionInjection, Port
 from threedimo_core.motion_attention import MotionContext, VideoLayout, motion_context
@@ -70,7 +72,7 @@ WAN22_TI2V_5B = PublishedDiT(
     spatial_stride=16,
     patch=2,
     text_tokens=512,
-    port=Port(norm="norm2", join="attn2"),
+    port=WanBackbone.port,
 )
 HUNYUAN_VIDEO15 = PublishedDiT(
     name="HunyuanVideo-1.5",
@@ -83,7 +85,7 @@ HUNYUAN_VIDEO15 = PublishedDiT(
     spatial_stride=16,
     patch=1,
     text_tokens=1000 + 256 + 729,  # Qwen2.5-VL, ByT5 and picture tokens, padding included
-    port=Port(norm="norm2", join=None),
+    port=HunyuanVideo15Backbone.port,
 )
 
 

@@ -1,6 +1,6 @@
 """What the method costs: encoder frames a second, a denoising step with and without injection, FLOPs, peak memory.
 
-The timed transformer has the mini's classes and sizes with random weights (the time does not depend on them); with
+The timed transformer is a fresh mini with random weights (the time does not depend on them); with
 and without injection alternate in one run. FLOPs are counted at the published sizes of the real backbones.
 """
 
@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import WanTransformer3DModel
 
 from threedimo_core.backbones import WanBackbone
 from threedimo_core.config import InjectionConfig, MotionEncoderConfig
 from threedimo_core.injection import AttachedInjection, MotionInjection
+from threedimo_core.mini_tokenizer import MAX_TOKENS
 from threedimo_core.motion_attention import VideoLayout, motion_context
 from threedimo_core.motion_encoder import MotionEncoder
 from threedimo_core.paths import atomic_path
 
+from ..mini.backbone import build_transformer
 from .flops import HUNYUAN_VIDEO15, WAN22_TI2V_5B, encoder_flops, injection_cost
 from .measuring import alternating_medians, peak_memory
 
@@ -33,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=("mini", "base", "large"), default="mini", help="encoder to time")
     parser.add_argument("--frames", type=int, default=17, help="frames of the timed clip, 4n + 1 (default 17)")
     parser.add_argument("--size", type=int, default=128, help="its height and width in pixels (default 128)")
-    parser.add_argument("--width", type=int, default=192, help="width of the timed transformer (default 192)")
-    parser.add_argument("--depth", type=int, default=8, help="its blocks (default 8)")
-    parser.add_argument("--inner", type=int, default=192, help="inner width of its motion attention (default 192)")
+    parser.add_argument("--inner", type=int, default=256, help="inner width of the motion attention (default 256)")
     parser.add_argument("--repeats", type=int, default=15, help="rounds of the timing (default 15)")
     parser.add_argument("--threads", type=int, default=None, help="torch threads (default: torch's own choice)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
@@ -84,7 +83,8 @@ def time_encoder(preset: str, frames: int, size: int, repeats: int, device: torc
 
 def time_denoising_step(arguments: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """One forward of a Wan transformer for one clip, TI2V way, bare and with motion, in one run."""
-    transformer = _mini_sized_transformer(arguments.width, arguments.depth).to(device).eval()
+    transformer = build_transformer().to(device).eval()
+    sizes = transformer.config
     stride = 8
     latent = ((arguments.frames - 1) // 4 + 1, arguments.size // stride, arguments.size // stride)
     if arguments.frames % 4 != 1 or arguments.size % (2 * stride):
@@ -96,12 +96,12 @@ def time_denoising_step(arguments: argparse.Namespace, device: torch.device) -> 
     inputs = {
         "hidden_states": torch.randn(1, 16, *latent, device=device),
         "timestep": torch.full((1, layout.latent_frames * layout.tokens_per_frame), 500.0, device=device),
-        "encoder_hidden_states": torch.randn(1, 64, transformer.config.text_dim, device=device),
+        "encoder_hidden_states": torch.randn(1, MAX_TOKENS, sizes.text_dim, device=device),
     }
     encoder = MotionEncoderConfig.preset("mini")
     config = InjectionConfig(
-        hidden_dim=arguments.width,
-        num_blocks=arguments.depth,
+        hidden_dim=sizes.num_attention_heads * sizes.attention_head_dim,
+        num_blocks=sizes.num_layers,
         token_dim=encoder.token_dim,
         num_tokens=encoder.num_tokens,
         inner_dim=arguments.inner,
@@ -125,18 +125,6 @@ def time_denoising_step(arguments: argparse.Namespace, device: torch.device) -> 
         "ratio": seconds["injected"] / seconds["bare"],
         "peak_bytes": {"bare": peak_memory(bare, device), "injected": peak_memory(injected, device)},
     }
-
-
-def _mini_sized_transformer(width: int, depth: int) -> WanTransformer3DModel:
-    return WanTransformer3DModel(
-        num_attention_heads=width // 64,
-        attention_head_dim=64,
-        in_channels=16,
-        out_channels=16,
-        text_dim=width,
-        ffn_dim=4 * width,
-        num_layers=depth,
-    )
 
 
 def _cost(model: Any, height: int, width: int) -> dict[str, Any]:
