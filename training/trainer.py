@@ -112,7 +112,7 @@ class Trainer:
         norm = accelerator.clip_grad_norm_(self.trainee.parameters(), self.recipe.max_grad_norm)
         if not math.isfinite(float(norm)):
             raise TrainingStopped(
-                f"the gradient at step {self.step} is not finite (loss {float(loss)}); lower the stage's lr. "
+                f"the gradient at step {self.step} is not finite (loss {loss.item()}); lower the stage's lr. "
                 f"The last good checkpoint is {checkpointing.latest(self.out / 'checkpoints')}"
             )
         lr = learning_rate(stage, within)
