@@ -1,7 +1,10 @@
-"""Backbone adapters: one small class per video DiT family; the method itself is written once, elsewhere."""
+"""Backbone adapters: one small class per video DiT family; the method itself is written once, elsewhere.
+
+What needs diffusers lies in `loading` and `hunyuan_video15`, to be imported from there: ComfyUI uses the rest of this
+package without paying for it.
+"""
 
 from .base import Backbone, BackboneDims, BackboneError
-from .loading import load_backbone, save_backbone
 from .wan import WanBackbone
 
-__all__ = ["Backbone", "BackboneDims", "BackboneError", "WanBackbone", "load_backbone", "save_backbone"]
+__all__ = ["Backbone", "BackboneDims", "BackboneError", "WanBackbone"]

@@ -50,8 +50,8 @@ def _encoder(name: str) -> Piece:
     return Piece("transformers", (name,), "config.json", "model")
 
 
-_TOKENIZER = Piece("transformers", ("AutoTokenizer",), "tokenizer_config.json")
-_SCHEDULER = Piece("diffusers", ("FlowMatchEulerDiscreteScheduler", "UniPCMultistepScheduler"), "scheduler_config.json")
+TOKENIZER = Piece("transformers", ("AutoTokenizer",), "tokenizer_config.json")
+SCHEDULER = Piece("diffusers", ("FlowMatchEulerDiscreteScheduler", "UniPCMultistepScheduler"), "scheduler_config.json")
 
 WAN = Family(
     name="wan",
@@ -62,8 +62,8 @@ WAN = Family(
         "transformer": _network("WanTransformer3DModel"),
         "vae": _network("AutoencoderKLWan"),
         "text_encoder": _encoder("UMT5EncoderModel"),
-        "tokenizer": _TOKENIZER,
-        "scheduler": _SCHEDULER,
+        "tokenizer": TOKENIZER,
+        "scheduler": SCHEDULER,
     },
     source="Wan-AI/Wan2.2-TI2V-5B-Diffusers on huggingface.co",
     # A timestep for every token: what makes it the TI2V model and not T2V.
@@ -71,4 +71,23 @@ WAN = Family(
     full_precision=("vae",),
 )
 
-FAMILIES: dict[str, Family] = {family.transformer: family for family in (WAN,)}
+HUNYUAN_VIDEO15 = Family(
+    name="hunyuan_video15",
+    title="HunyuanVideo-1.5 480p image-to-video",
+    transformer="HunyuanVideo15Transformer3DModel",
+    pipeline="HunyuanVideo15ImageToVideoPipeline",
+    pieces={
+        "transformer": _network("HunyuanVideo15Transformer3DModel"),
+        "vae": _network("AutoencoderKLHunyuanVideo15"),
+        "text_encoder": _encoder("Qwen2_5_VLTextModel"),
+        "tokenizer": TOKENIZER,
+        "text_encoder_2": _encoder("T5EncoderModel"),
+        "tokenizer_2": TOKENIZER,
+        "image_encoder": _encoder("SiglipVisionModel"),
+        "feature_extractor": Piece("transformers", ("SiglipImageProcessor",), "preprocessor_config.json"),
+        "scheduler": SCHEDULER,
+    },
+    source="hunyuanvideo-community/HunyuanVideo-1.5-480p_i2v on huggingface.co",
+)
+
+FAMILIES: dict[str, Family] = {family.transformer: family for family in (WAN, HUNYUAN_VIDEO15)}

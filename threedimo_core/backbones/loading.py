@@ -21,10 +21,14 @@ from ..mini_tokenizer import save_tokenizer
 from ..paths import atomic_path
 from ..safe_file import TensorFileError, read_header
 from .base import Backbone, BackboneError
-from .families import FAMILIES, Family, Piece
+from .families import FAMILIES, SCHEDULER, TOKENIZER, Family, Piece
+from .hunyuan_video15 import HunyuanVideo15Backbone
 from .wan import WanBackbone
 
-_BUILDERS: dict[str, Callable[..., Backbone]] = {"wan": WanBackbone}
+_BUILDERS: dict[str, Callable[..., Backbone]] = {
+    "wan": WanBackbone,
+    "hunyuan_video15": HunyuanVideo15Backbone,
+}
 
 
 def load_backbone(
@@ -62,20 +66,19 @@ def save_backbone(backbone: Backbone, folder: str | os.PathLike[str], dtype: tor
         part = getattr(backbone, name)
         if dtype is not None and isinstance(part, nn.Module):
             part = copy.deepcopy(part).to(dtype)
-        index[name] = [piece.library, _save_piece(part, folder / name)]
+        index[name] = [piece.library, _save_piece(part, piece, folder / name)]
     with atomic_path(folder / "model_index.json") as draft:
         draft.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     return folder
 
 
-def _save_piece(part: Any, folder: Path) -> str:
+def _save_piece(part: Any, piece: Piece, folder: Path) -> str:
     """Save one piece; returns the class name for model_index.json."""
-    name = type(part).__name__
-    if name == "TokenizersBackend":  # what transformers 5 calls a plain fast tokenizer
+    if type(part).__name__ == "TokenizersBackend":  # what transformers 5 calls a plain fast tokenizer
         save_tokenizer(part, folder)
         return "PreTrainedTokenizerFast"
     part.save_pretrained(folder)
-    return name
+    return type(part).__name__ if piece in (TOKENIZER, SCHEDULER) else piece.classes[0]
 
 
 # --- looking the folder over ------------------------------------------------------------------------------
