@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import torch
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from diffusers import (
+    AutoencoderKLHunyuanVideo15,
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    HunyuanVideo15Transformer3DModel,
+    WanTransformer3DModel,
+)
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
-from transformers import UMT5Config, UMT5EncoderModel
+from transformers import (
+    ByT5Tokenizer,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLTextConfig,
+    Qwen2_5_VLTextModel,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 from threedimo_core.backbones import Backbone, WanBackbone
+from threedimo_core.backbones.hunyuan_video15 import HunyuanVideo15Backbone
 from threedimo_core.checkpoint import Adapter, TrainingRecord
 from threedimo_core.config import InjectionConfig, MotionEncoderConfig, TokenizerConfig
 from threedimo_core.geometric_decoder import GeometricDecoder, GeometricDecoderConfig
@@ -31,10 +51,19 @@ RECORD = TrainingRecord(
 
 def wan_transformer(dim: int = 32, blocks: int = 2, **settings: object) -> WanTransformer3DModel:
     torch.manual_seed(0)
-    defaults = dict(
-        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=dim // 2, in_channels=4, out_channels=4,
-        text_dim=16, freq_dim=16, ffn_dim=48, num_layers=blocks, cross_attn_norm=True, rope_max_seq_len=64,
-    )  # fmt: skip
+    defaults = {
+        "patch_size": (1, 2, 2),
+        "num_attention_heads": 2,
+        "attention_head_dim": dim // 2,
+        "in_channels": 4,
+        "out_channels": 4,
+        "text_dim": 16,
+        "freq_dim": 16,
+        "ffn_dim": 48,
+        "num_layers": blocks,
+        "cross_attn_norm": True,
+        "rope_max_seq_len": 64,
+    }
     return WanTransformer3DModel(**{**defaults, **settings}).eval()
 
 
@@ -56,6 +85,71 @@ def wan_backbone(dim: int = 32, blocks: int = 2, **settings: object) -> WanBackb
     return WanBackbone(wan_transformer(dim, blocks, **settings), wan_vae(), text_encoder, tokenizer, scheduler)
 
 
+def hunyuan_transformer(dim: int = 32, blocks: int = 2, **settings: object) -> HunyuanVideo15Transformer3DModel:
+    torch.manual_seed(0)
+    defaults = {
+        "in_channels": 9,
+        "out_channels": 4,
+        "num_attention_heads": 2,
+        "attention_head_dim": dim // 2,
+        "num_layers": blocks,
+        "num_refiner_layers": 1,
+        "mlp_ratio": 2.0,
+        "text_embed_dim": 16,
+        "text_embed_2_dim": 24,
+        "image_embed_dim": 12,
+        "rope_axes_dim": (4, 6, 6),
+        "target_size": 32,
+    }
+    return HunyuanVideo15Transformer3DModel(**{**defaults, **settings}).eval()
+
+
+def hunyuan_vae() -> AutoencoderKLHunyuanVideo15:
+    torch.manual_seed(1)
+    return AutoencoderKLHunyuanVideo15(
+        latent_channels=4, block_out_channels=(32, 32, 32, 32), layers_per_block=1, spatial_compression_ratio=8
+    ).eval()
+
+
+def chat_tokenizer() -> PreTrainedTokenizerFast:
+    """A letter is a token; the chat template has the roles of Qwen's."""
+    letters = ["[PAD]", "[UNK]", *map(chr, range(32, 127)), "\n"]
+    tokenizer = Tokenizer(models.WordLevel({letter: i for i, letter in enumerate(letters)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", padding_side="right",
+        chat_template="{% for m in messages %}{{ m.role }}\n{{ m.content }}\n{% endfor %}assistant\n",
+    )  # fmt: skip
+
+
+def hunyuan_backbone(dim: int = 32, blocks: int = 2, **settings: object) -> HunyuanVideo15Backbone:
+    transformer, vae, tokenizer = hunyuan_transformer(dim, blocks, **settings), hunyuan_vae(), chat_tokenizer()
+    torch.manual_seed(2)
+    text = Qwen2_5_VLTextConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=2048,
+        rope_scaling={"type": "mrope", "mrope_section": [1, 1, 2], "rope_type": "default"},
+    )  # fmt: skip
+    glyph = T5Config(vocab_size=384, d_model=24, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    image = SiglipVisionConfig(
+        hidden_size=12, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16
+    )
+    return HunyuanVideo15Backbone(
+        transformer=transformer,
+        vae=vae,
+        text_encoder=Qwen2_5_VLTextModel(text).eval(),
+        tokenizer=tokenizer,
+        text_encoder_2=T5EncoderModel(glyph).eval(),
+        tokenizer_2=ByT5Tokenizer(),
+        image_encoder=SiglipVisionModel(image).eval(),
+        feature_extractor=SiglipImageProcessor(size={"height": 32, "width": 32}),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
+    )
+
+
+BACKBONES = {"wan": wan_backbone, "hunyuan_video15": hunyuan_backbone}
+
+
 def awaken(injection: MotionInjection) -> MotionInjection:
     """Give the zero-initialised output projections weights, as training would."""
     torch.manual_seed(3)
@@ -73,7 +167,14 @@ def injection_for(backbone: Backbone, awake: bool = True, **settings: object) ->
 
 
 def layer_config(**settings: object) -> InjectionConfig:
-    defaults = dict(hidden_dim=32, num_blocks=2, token_dim=TOKEN_DIM, num_tokens=NUM_TOKENS, inner_dim=16, head_dim=8)
+    defaults = {
+        "hidden_dim": 32,
+        "num_blocks": 2,
+        "token_dim": TOKEN_DIM,
+        "num_tokens": NUM_TOKENS,
+        "inner_dim": 16,
+        "head_dim": 8,
+    }
     return InjectionConfig(**{**defaults, **settings})
 
 

@@ -51,7 +51,7 @@ class MotionInjection(nn.Module):
         null = self.null_tokens.to(tokens)
         weight = tokens.new_full((tokens.shape[2], 1), hands)
         weight[:num_body_tokens] = body
-        return null + weight * (tokens - null)
+        return torch.lerp(null.expand_as(tokens), tokens, weight)  # exact at both ends
 
 
 class AttachedInjection:
@@ -99,7 +99,10 @@ class AttachedInjection:
 
     @contextmanager
     def motion(self, context: MotionContext | None) -> Iterator[None]:
-        """Within this context the transformer hears the motion; None runs the base model as it is."""
+        """Within this context the transformer hears the motion; None runs the base model as it is.
+
+        With gradient checkpointing the backward pass runs blocks again: it belongs inside, too.
+        """
         previous, self.context = self.context, context
         try:
             yield
