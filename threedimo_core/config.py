@@ -51,6 +51,10 @@ class TokenizerConfig:
                 f"{len(self.stem_channels)} entries give a stride of {2 ** len(self.stem_channels)}, "
                 f"but patch_size is {self.patch_size}",
             )
+            _require(
+                all(channels > 0 and channels % 8 == 0 for channels in self.stem_channels),
+                f"stem_channels are {self.stem_channels}; their norms have 8 groups, so use multiples of 8",
+            )
 
     @property
     def num_patches(self) -> int:

@@ -41,10 +41,11 @@ def letterbox(frames: Tensor, size: int) -> Tensor:
     scale = size / max(height, width)
     new_h, new_w = max(1, round(height * scale)), max(1, round(width * scale))
     flat = frames.reshape(-1, channels, height, width)
-    flat = F.interpolate(flat, (new_h, new_w), mode="bilinear", antialias=True, align_corners=False)
+    # In float32: antialiasing has no half-precision kernel on a CPU.
+    flat = F.interpolate(flat.float(), (new_h, new_w), mode="bilinear", antialias=True, align_corners=False)
     top, left = (size - new_h) // 2, (size - new_w) // 2
     flat = F.pad(flat, (left, size - new_w - left, top, size - new_h - top), value=0.5)
-    return flat.reshape(*lead, channels, size, size)
+    return flat.to(frames.dtype).reshape(*lead, channels, size, size)
 
 
 class SelfAttention(nn.Module):
