@@ -9,6 +9,7 @@ COMMANDS = {
     "check": Command("training.data.check_command", "verify a data set: files, captions, labels"),
     "show": Command("training.data.show_command", "draw contact sheets with skeletons, captions and camera paths"),
     "merge": Command("training.data.merge_command", "join the manifests of several shards into one"),
+    "demo-inputs": Command("training.data.demo_command", "render the inputs of `threedimo demo`"),
 }
 
 
