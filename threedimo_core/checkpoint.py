@@ -282,7 +282,7 @@ def _require_sane_sizes(name: str, value: Any) -> None:
     elif isinstance(value, int) and name != "steps":
         most = _MAX_LAYERS if name in _LAYER_FIELDS else _MAX_SIZE
         if not 0 <= value <= most:
-            raise ValueError(f"{name} is {value}; real models have at most {most}")
+            raise ValueError(f"{name} is {value}; in real models it is 0 to {most}")
 
 
 def _require_consistent(

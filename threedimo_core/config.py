@@ -91,11 +91,11 @@ class MotionEncoderConfig:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> MotionEncoderConfig:
         hand = data.get("hand")
-        return cls(
-            body=from_dict(TokenizerConfig, data["body"]),
-            hand=from_dict(TokenizerConfig, hand) if hand else None,
-            token_dim=data["token_dim"],
-        )
+        parts = {
+            "body": from_dict(TokenizerConfig, data["body"]),
+            "hand": from_dict(TokenizerConfig, hand) if hand else None,
+        }
+        return from_dict(cls, {**data, **parts})
 
     @classmethod
     def preset(cls, name: PresetName) -> MotionEncoderConfig:
