@@ -15,6 +15,8 @@ from .labels import read_labels, unpack_mask
 from .manifest import ManifestError, Record
 from .video_file import decode_video
 
+_MOST_LABELS = 20_000  # entries; a pose of 17 frames is 16 kB
+
 
 class ClipStore:
     """Frames, hand views and labels of the records of one data set folder.
@@ -27,6 +29,7 @@ class ClipStore:
         self.root = Path(root)
         self.cache_bytes = cache_bytes
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
+        self._labels: OrderedDict[tuple[str, tuple[str, ...]], dict[str, Tensor]] = OrderedDict()
         self._used = 0
 
     def path(self, record: Record, name: str) -> Path:
@@ -51,7 +54,14 @@ class ClipStore:
         """The named label tensors; an empty dictionary when the record has no labels (own footage)."""
         if record.get("labels") is None:
             return {}
-        return read_labels(self.path(record, record["labels"]), names or None)
+        if not self.cache_bytes:
+            return read_labels(self.path(record, record["labels"]), names or None)
+        key = (record["path"], names)
+        if key not in self._labels:
+            self._labels[key] = read_labels(self.path(record, record["labels"]), names or None)
+            if len(self._labels) > _MOST_LABELS:
+                self._labels.popitem(last=False)
+        return dict(self._labels[key])
 
     def mask(self, record: Record, view: int) -> np.ndarray:
         """bool [T, H, W]: where the person is."""

@@ -37,9 +37,10 @@ class PairDataset(Dataset[dict[str, Any]]):
     Key (step, sample) to:
         driver [T, 3, H, W] uint8; hands [T, 2, 3, h, w] uint8 and hand_present [T, 2] bool (left, right; all False
         and black of size `hand_size` when the set has no hand views); reference [3, H, W] uint8 and
-        target [T, 3, H, W] uint8, or target_latents when `latents` is given; target_mask [T, H, W] bool on demand;
-        caption str (of the target view, in a random wording); pose [T, 51, 3, 3] float32 and pose_mask [T, 51]
-        bool (False where nothing is known); kind, id str; driver_view, target_view, step, sample int.
+        target [T, 3, H, W] uint8, or target_latents when `latents` is given, or neither without `with_target` (who
+        needs none saves a third of the decoding); target_mask [T, H, W] bool on demand; caption str (of the target
+        view, in a random wording); pose [T, 51, 3, 3] float32 and pose_mask [T, 51] bool (False where nothing is
+        known); kind, id str; driver_view, target_view, step, sample int.
     Pictures stay uint8 until `to_float` or the augmentation: a quarter of the memory and of the traffic.
     """
 
@@ -51,6 +52,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         bucket: Bucket | None = None,
         split: str | None = None,
         latents: LatentSource | None = None,
+        with_target: bool = True,
         with_mask: bool = False,
         hand_size: int = 48,
         cache_bytes: int = 0,
@@ -61,6 +63,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         self.store = ClipStore(root, cache_bytes)
         self.pairs = PairSampler(self.records, mixture, seed, cross_identity)
         self.latents = latents
+        self.with_target = with_target
         self.with_mask = with_mask
         self.hand_size = hand_size
 
@@ -91,7 +94,7 @@ class PairDataset(Dataset[dict[str, Any]]):
         item: dict[str, Tensor] = {}
         if self.latents is not None:
             item["target_latents"] = self.latents(record, view)
-        else:
+        elif self.with_target:
             frames = self.store.frames(record, view)
             item |= {"target": frames, "reference": frames[0]}
         if self.with_mask:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -20,7 +21,7 @@ from .renderer import WarpRenderer
 
 
 class WorkerError(RuntimeError):
-    """A render worker failed; the message names the performance and the error."""
+    """A render worker failed or died; the message has its traceback."""
 
 
 def make_performances(
@@ -28,7 +29,8 @@ def make_performances(
 ) -> Iterator[Record]:
     """The records of `indices`, in that order, each published before it is yielded.
 
-    One worker renders in this process. DiskFullError and WorkerError end the run; what was yielded stays valid.
+    One worker renders in this process. ValueError and DiskFullError of a worker are raised here as they are, anything
+    else as WorkerError; what was yielded stays valid.
     """
     if workers <= 1 or len(indices) <= 1:
         renderer = WarpRenderer(device)
@@ -85,10 +87,8 @@ def _receive(connections: list[Connection]) -> Iterator[tuple[int, Record]]:
                 ) from None
             if index is None:
                 open_connections.remove(connection)
-            elif isinstance(outcome, DiskFullError):
-                raise outcome
             elif isinstance(outcome, Exception):
-                raise WorkerError(f"performance {index} failed: {type(outcome).__name__}: {outcome}") from outcome
+                raise outcome
             else:
                 yield index, outcome
 
@@ -97,7 +97,6 @@ def _work(root: Path, settings: RenderSettings, indices: list[int], device: str,
     """Body of a worker process: one thread, since two threads beside other work are several times slower."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    index = -1
     try:
         renderer = WarpRenderer(device)
         for index in indices:
@@ -105,12 +104,14 @@ def _work(root: Path, settings: RenderSettings, indices: list[int], device: str,
         results.send((None, None))
     except (BrokenPipeError, KeyboardInterrupt):
         return  # nobody listens any more
-    except Exception as error:  # handed to the parent, which raises it with the index
-        results.send((index, _plain(error)))
+    except Exception as error:  # handed to the parent, which raises it
+        results.send((-1, _for_parent(error)))
 
 
-def _plain(error: Exception) -> Exception:
-    """The error in a form that a pipe carries: of a known class, with its message."""
+def _for_parent(error: Exception) -> Exception:
+    """The error in a form that a pipe carries: of a class with a plain constructor."""
     if isinstance(error, DiskFullError):
         return DiskFullError(error.errno, error.strerror)
-    return RuntimeError(f"{type(error).__name__}: {error}")
+    if isinstance(error, ValueError):
+        return ValueError(str(error))
+    return WorkerError(f"a render worker failed:\n{traceback.format_exc()}")

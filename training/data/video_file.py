@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 # Below this height 4:2:0 would leave a limb two chroma pixels wide; above it players and size matter more.
 _FULL_CHROMA_BELOW = 256
@@ -58,7 +59,8 @@ def decode_video(source: Path | str | bytes) -> np.ndarray:
                 raise VideoFileError(f"{name} has no video stream")
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+            to_rgb = VideoReformatter()  # one for all frames: it keeps its tables
+            frames = [to_rgb.reformat(frame, format="rgb24").to_ndarray() for frame in container.decode(stream)]
     except (av.error.FFmpegError, OSError) as error:
         raise VideoFileError(f"{name} cannot be decoded ({error}); is it complete?") from error
     if not frames:
