@@ -10,6 +10,7 @@ import multiprocessing as mp
 import os
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -21,7 +22,11 @@ from .renderer import WarpRenderer
 
 
 class WorkerError(RuntimeError):
-    """A render worker failed or died; the message has its traceback."""
+    """A render worker failed; the message has its traceback."""
+
+
+class WorkerDied(ChildProcessError):
+    """A render worker was ended from outside, or ran out of memory."""
 
 
 def make_performances(
@@ -29,8 +34,8 @@ def make_performances(
 ) -> Iterator[Record]:
     """The records of `indices`, in that order, each published before it is yielded.
 
-    One worker renders in this process. ValueError and DiskFullError of a worker are raised here as they are, anything
-    else as WorkerError; what was yielded stays valid.
+    One worker renders in this process. ValueError and DiskFullError of a worker are raised here as they are, any
+    other error as WorkerError, and WorkerDied when one was killed; what was yielded stays valid.
     """
     if workers <= 1 or len(indices) <= 1:
         renderer = WarpRenderer(device)
@@ -81,7 +86,7 @@ def _receive(connections: list[Connection]) -> Iterator[tuple[int, Record]]:
             try:
                 index, outcome = connection.recv()
             except EOFError:
-                raise WorkerError(
+                raise WorkerDied(
                     "a render worker ended without a word (killed, or out of memory); run the same command again "
                     "to continue, with fewer --workers if memory was short"
                 ) from None
@@ -104,8 +109,9 @@ def _work(root: Path, settings: RenderSettings, indices: list[int], device: str,
         results.send((None, None))
     except (BrokenPipeError, KeyboardInterrupt):
         return  # nobody listens any more
-    except Exception as error:  # handed to the parent, which raises it
-        results.send((-1, _for_parent(error)))
+    except Exception as error:  # handed to the parent, which raises it, unless another worker's came first
+        with suppress(BrokenPipeError):
+            results.send((-1, _for_parent(error)))
 
 
 def _for_parent(error: Exception) -> Exception:
