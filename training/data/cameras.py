@@ -231,7 +231,8 @@ def _base_pose(
     rise = np.radians(elevation)
     outwards = np.array([np.cos(rise) * np.sin(way), np.sin(rise), np.cos(rise) * np.cos(way)])
     focal = _lens(rng, moves)
-    needed = _needed_distance(centre, outwards, focal, subject.height, aspect)
+    aim = (centre.min(axis=0) + centre.max(axis=0)) / 2
+    needed = _needed_distance(centre, outwards, aim, focal, subject.height, aspect)
     names = list(_FRAMINGS)
     for name in reversed(names[: names.index(framing) + 1]):  # from the asked framing to wider ones
         visible, aim_height = (_within(rng, *limits) for limits in _FRAMINGS[name])
@@ -240,7 +241,6 @@ def _base_pose(
         if needed <= 1.2 * distance or name == names[0]:
             break
     distance = max(distance, needed)
-    aim = (centre.min(axis=0) + centre.max(axis=0)) / 2
     aim[1] = aim_height * subject.height + 0.8 * (centre[:, 1].mean() - _CENTRE_HEIGHT * subject.height)
     place = centre[0] + outwards * distance
     place[1] = max(place[1], _LOWEST)
@@ -262,18 +262,23 @@ def _within(rng: np.random.Generator | None, low: float, high: float) -> float:
     return (low + high) / 2 if rng is None else float(rng.uniform(low, high))
 
 
-def _needed_distance(centre: np.ndarray, outwards: np.ndarray, focal: float, height: float, aspect: float) -> float:
+def _needed_distance(
+    centre: np.ndarray, outwards: np.ndarray, aim: np.ndarray, focal: float, height: float, aspect: float
+) -> float:
     """The distance from the person in frame 0 at which their whole path, with arms, is inside the picture."""
-    flat = np.array([outwards[0], 0.0, outwards[2]])
-    flat /= max(np.linalg.norm(flat), 1e-6)
-    middle = (centre.min(axis=0) + centre.max(axis=0)) / 2
-    sideways = np.abs((centre - middle) @ np.array([flat[2], 0.0, -flat[0]]))
-    towards = (centre - centre[0]) @ flat  # + = nearer to the camera than in frame 0
-    wide = 2 * focal * (sideways + _HALF_BODY * height) / aspect + towards
-    tall = 0.75 * focal * height + towards
+    distance = _NEAREST
     # Someone who only stands needs no more than their framing asks for.
-    travelling = np.ptp(centre[:, (0, 2)], axis=0).max() > 0.25
-    return float(max(wide.max(), tall.max())) if travelling else 0.0
+    if np.ptp(centre[:, (0, 2)], axis=0).max() < 0.25:
+        return distance
+    for _ in range(60):
+        place = centre[0] + outwards * distance
+        right, _, forward = _axes(*_angles_towards(aim - place))
+        sideways, depth = np.abs((centre - place) @ right), (centre - place) @ forward
+        wide = sideways + _HALF_BODY * height <= 0.5 * aspect * depth / focal
+        if wide.all() and (depth >= 0.75 * focal * height).all():
+            break
+        distance *= 1.06
+    return distance
 
 
 # ---- moves on top of it

@@ -162,7 +162,7 @@ def run(rng: np.random.Generator, clock: Clock) -> Controls:
     """Running, on the spot or travelling, with a flight between the steps."""
     in_place = rng.random() < 0.4
     gait = Gait(
-        speed=rng.uniform(0.0, 0.3) if in_place else rng.uniform(1.6, 3.4),
+        speed=rng.uniform(0.0, 0.3) if in_place else rng.uniform(1.2, 2.6),
         direction=0.0,
         turn=rng.uniform(-1.5, 1.5) if rng.random() < 0.5 else 0.0,
         cadence=rng.uniform(1.25, 1.6),
