@@ -59,6 +59,7 @@ def test_a_set_has_what_its_manifest_says(folder):
         assert labels["pose"].shape == (5, 51, 3, 3) and labels["joints"].shape == (1, 5, 55, 3)
         assert labels["joints_2d"].shape == (2, 5, 55, 2) and labels["world_to_camera"].shape == (2, 5, 4, 4)
         assert labels["hand_box"].shape == (2, 5, 2, 4)
+        assert 0.3 < labels["visible"].float().mean() < 1.0  # the body hides some joints, never most
         determinant = torch.linalg.det(labels["pose"].float())
         torch.testing.assert_close(determinant, torch.ones_like(determinant), atol=5e-3, rtol=0)
 

@@ -26,6 +26,7 @@ class Findings:
     performances: int = 0
     views: int = 0
     frames: int = 0
+    labelled: int = 0
     captions: int = 0
     joints: int = 0
     joints_inside: int = 0
@@ -38,6 +39,8 @@ class Findings:
 
     def finish(self) -> None:
         """Judge what only the whole set can show."""
+        if self.labelled and not self.joints:
+            self.problems.append("no joint is visible in any view; the renderer's line of sight must be broken")
         if self.share_inside < LEAST_INSIDE:
             self.problems.append(
                 f"only {self.share_inside:.2%} of the visible joints lie on the person, expected {LEAST_INSIDE:.0%}"
@@ -106,6 +109,7 @@ def _count_joints(store: ClipStore, record: Record, findings: Findings) -> None:
     """Count visible joints, and those inside the silhouette dilated by 2 pixels at 128 px."""
     if record.get("labels") is None or record["source"] != "render":
         return
+    findings.labelled += 1
     labels = store.labels(record, "joints_2d", "visible")
     for number in range(len(record["views"])):
         inside = joints_inside(store.mask(record, number), labels["joints_2d"][number].numpy())
