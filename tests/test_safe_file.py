@@ -53,9 +53,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["a.safetensors"]
 
 
-@pytest.mark.parametrize(
-    "dtype", (torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.uint8)
-)
+@pytest.mark.parametrize("dtype", (torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.uint8))
 def test_other_dtypes_round_trip(tmp_path: Path, dtype: torch.dtype) -> None:
     value = torch.arange(6).reshape(2, 3).to(dtype)
     path = write_tensor_file(tmp_path / "a.safetensors", "adapter", 1, {"w": value, "empty": value[:0]}, {})

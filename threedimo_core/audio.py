@@ -72,7 +72,7 @@ def _decode(
             if frame.time is not None and (clock is None or abs(frame.time - clock) > 0.1):
                 clock = float(frame.time)
             for block in resampler.resample(frame):
-                yield clock or 0.0, block.to_ndarray()
+                yield clock or 0.0, block.to_ndarray().astype(np.float32, copy=False)
                 clock = (clock or 0.0) + block.samples / stream.rate
 
 

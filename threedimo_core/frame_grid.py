@@ -81,7 +81,7 @@ def fit_size(height: int, width: int, multiple: int, target_area: int = TARGET_A
     candidates = [(h, w) for h in _neighbours(ideal_h, multiple) for w in _neighbours(ideal_h * aspect, multiple)]
     # Half a percent above the target is rounding; more would cost memory that the user did not ask for.
     affordable = [size for size in candidates if size[0] * size[1] <= 1.005 * target_area] or [min(candidates)]
-    return min(affordable, key=lambda size: _misfit(*size, aspect, target_area))
+    return min(affordable, key=lambda size: _misfit(size, aspect, target_area))
 
 
 def _neighbours(side: float, multiple: int) -> list[int]:
@@ -89,5 +89,6 @@ def _neighbours(side: float, multiple: int) -> list[int]:
     return [below, below + multiple]
 
 
-def _misfit(height: int, width: int, aspect: float, target_area: int) -> float:
+def _misfit(size: tuple[int, int], aspect: float, target_area: int) -> float:
+    height, width = size
     return abs(math.log(width / height / aspect)) + 0.5 * abs(math.log(height * width / target_area))

@@ -66,9 +66,7 @@ class GeometricDecoderConfig:
                 raise ValueError(f"GeometricDecoderConfig.{name} is {value}; it must be at least {least}")
 
 
-def _mlp(
-    config: GeometricDecoderConfig, tokens: int, joints: int, operations: Any, **factory: Any
-) -> nn.Sequential:
+def _mlp(config: GeometricDecoderConfig, tokens: int, joints: int, operations: Any, **factory: Any) -> nn.Sequential:
     widths = [tokens * config.token_dim] + [config.hidden_dim] * (config.depth - 1)
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise(widths):
@@ -96,9 +94,7 @@ class GeometricDecoder(nn.Module):
         factory = {"device": device, "dtype": dtype}
         self.body = _mlp(config, config.body_tokens, NUM_BODY_JOINTS, operations, **factory)
         self.hand = (
-            _mlp(config, config.hand_tokens, NUM_HAND_JOINTS, operations, **factory)
-            if config.hand_tokens
-            else None
+            _mlp(config, config.hand_tokens, NUM_HAND_JOINTS, operations, **factory) if config.hand_tokens else None
         )
 
     def forward(self, body_tokens: Tensor, hand_tokens: Tensor | None = None) -> Tensor:
@@ -107,9 +103,7 @@ class GeometricDecoder(nn.Module):
         body_tokens: [..., K_b, D]. hand_tokens: [..., 2 * K_h, D], left hand first, or None.
         """
         self._check("body_tokens", body_tokens, self.config.body_tokens)
-        body = rearrange(
-            self.body(rearrange(body_tokens, "... k d -> ... (k d)")), "... (j c) -> ... j c", c=6
-        )
+        body = rearrange(self.body(rearrange(body_tokens, "... k d -> ... (k d)")), "... (j c) -> ... j c", c=6)
         return torch.cat([body, self._hands(body, hand_tokens)], dim=-2)
 
     def _hands(self, body: Tensor, hand_tokens: Tensor | None) -> Tensor:
@@ -152,9 +146,7 @@ def pose_loss(predicted_6d: Tensor, target: Tensor, mask: Tensor | None = None) 
     predicted_6d = predicted_6d.float()
     if mask is not None:
         # Before the subtraction: an unlabelled joint may hold NaN, whose gradient survives any later masking.
-        wanted = torch.where(
-            mask.bool().expand(wanted.shape[:-1]).unsqueeze(-1), wanted, predicted_6d.detach()
-        )
+        wanted = torch.where(mask.bool().expand(wanted.shape[:-1]).unsqueeze(-1), wanted, predicted_6d.detach())
     return _masked_mean((predicted_6d - wanted).square().mean(-1), mask)
 
 

@@ -65,7 +65,7 @@ def hand_squares(track: PoseTrack, side: int, fps: float) -> SquareTrack:
     """The steady square around one hand; side 0 is the person's left."""
     wrist = track.points[:, (LEFT_WRIST, RIGHT_WRIST)[side]]
     knuckles = track.points[:, (LEFT_KNUCKLES, RIGHT_KNUCKLES)[side]].mean(axis=1)
-    centres = wrist + _HAND_CENTRE * (knuckles - wrist)
+    centres = (wrist + _HAND_CENTRE * (knuckles - wrist)).astype(np.float32)
     inside = (centres >= 0).all(axis=1) & (centres < (track.width, track.height)).all(axis=1)
     seen = track.visibility[:, (LEFT_WRIST, RIGHT_WRIST)[side]] > _SEEN
     raw = SquareTrack(centres, HAND_METRES * track.pixels_per_metre, track.found & inside & seen)
@@ -85,7 +85,7 @@ def person_squares(track: PoseTrack, fps: float, follow: bool = False) -> Square
         return SquareTrack(np.zeros((count, 2), np.float32), np.zeros(count, np.float32), found)
     low, high = _extent(track)
     if follow:
-        raw = SquareTrack((low + high) / 2, (high - low).max(axis=1), found)
+        raw = SquareTrack(np.float32(0.5) * (low + high), (high - low).max(axis=1), found)
         moving = steady(raw, fps, centre_seconds=1.0, side_seconds=1.0, gap_seconds=count / fps)
         # Before the first and after the last sight of the person the square waits where it was.
         return _within(SquareTrack(moving.centres, moving.sides, np.ones(count, bool)), track)

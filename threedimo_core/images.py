@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ Fit = Literal["crop", "pad", "stretch"]
 
 GREY = 127.5
 MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs: 178 megapixels, 8k has 33
-_WRITERS: dict[str, dict[str, int]] = {
+_WRITERS: dict[str, dict[str, Any]] = {
     ".png": {"compress_level": 4},
     ".jpg": {"quality": 95},
     ".jpeg": {"quality": 95},

@@ -179,7 +179,8 @@ def _mix_tokens(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     weight = weight[:, None, None]
     mixed = torch.lerp(first, second, weight)
     length = torch.linalg.vector_norm(mixed, dim=-1, keepdim=True)
-    wanted = torch.lerp(*(torch.linalg.vector_norm(end, dim=-1, keepdim=True) for end in (first, second)), weight)
+    start, end = (torch.linalg.vector_norm(tokens, dim=-1, keepdim=True) for tokens in (first, second))
+    wanted = torch.lerp(start, end, weight)
     # Opposite tokens cancel out; there is no direction to restore then, so growth is limited.
     return mixed * (wanted / length.clamp(min=1e-12)).clamp(max=2.0)
 

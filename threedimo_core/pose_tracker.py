@@ -33,9 +33,10 @@ HEAD = tuple(range(11))
 MAX_SIDE = 960  # larger pictures cost time in the conversion and find nothing more
 _SEEN = 0.5
 
+# --no-deps for mediapipe alone: its metadata asks for numpy 1 and jax, and its pose model needs neither.
 INSTALL_HINT = (
-    "no hands are looked for: mediapipe is missing. Run `make hands`, or `pip install --no-deps mediapipe==0.10.21 "
-    "absl-py attrs flatbuffers protobuf` in the environment that runs 3DiMo"
+    "no hands are looked for: mediapipe is missing. Run `make hands`; or, in the environment that runs 3DiMo, "
+    "`pip install --no-deps mediapipe==0.10.21` and `pip install attrs matplotlib protobuf`"
 )
 MODEL_HINT = (
     "no hands are looked for: this mediapipe carries no models. Name a pose_landmarker .task file, or install "

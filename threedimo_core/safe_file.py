@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ __all__ = [
 METADATA_KEY = "threedimo"
 MAX_HEADER_BYTES = 16 * 2**20  # 10 000 tensors take about 1 MB
 MAX_DIMENSIONS = 8
+
+Size = int | str | None
 
 _DTYPES = {
     "BOOL": torch.bool,
@@ -76,7 +78,7 @@ class TensorFileError(ValueError):
 class TensorSpec:
     """What a tensor must look like: each size a number, None for any, or a name for one common size."""
 
-    shape: tuple[int | str | None, ...]
+    shape: tuple[Size, ...]
     dtype: torch.dtype
 
 
@@ -153,9 +155,7 @@ def read_header(path: str | os.PathLike[str]) -> TensorHeader:
     """The checked header of any safetensors file, ours or not; reads no tensor."""
     path = Path(path)
     if not path.is_file():
-        raise TensorFileError(
-            f"{path}: there is no such file" if not path.exists() else f"{path}: not a file"
-        )
+        raise TensorFileError(f"{path}: there is no such file" if not path.exists() else f"{path}: not a file")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(32)
@@ -180,9 +180,7 @@ def _header_length(path: Path, start: bytes, size: int) -> int:
         if start.startswith(magic) and start[8:9] != b"{":
             raise TensorFileError(f"{path}: not a safetensors file but {name}. It was not opened.")
     if size < 10:
-        raise TensorFileError(
-            f"{path}: too short for a safetensors file ({size} bytes); the copy is incomplete"
-        )
+        raise TensorFileError(f"{path}: too short for a safetensors file ({size} bytes); the copy is incomplete")
     length = int.from_bytes(start[:8], "little")
     if start[8:9] != b"{":
         raise TensorFileError(f"{path}: not a safetensors file (no header at its start)")
@@ -233,14 +231,10 @@ def _parse_tensors(path: Path, header: dict[str, Any], data_bytes: int) -> dict[
     ranges: list[tuple[int, int, str]] = []
     for name, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise TensorFileError(
-                f"{path}: damaged: the entry of tensor {name!r} is not dtype, shape, data_offsets"
-            )
+            raise TensorFileError(f"{path}: damaged: the entry of tensor {name!r} is not dtype, shape, data_offsets")
         shape, offsets = entry["shape"], entry["data_offsets"]
         if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or not all(map(_is_size, shape)):
-            raise TensorFileError(
-                f"{path}: damaged: tensor {name!r} has the impossible shape {str(shape)[:80]}"
-            )
+            raise TensorFileError(f"{path}: damaged: tensor {name!r} has the impossible shape {str(shape)[:80]}")
         if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_size, offsets)):
             raise TensorFileError(f"{path}: damaged: tensor {name!r} has the byte range {str(offsets)[:80]}")
         dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
@@ -260,9 +254,7 @@ def _require_gapless(path: Path, ranges: list[tuple[int, int, str]], data_bytes:
     position = 0
     for begin, end, name in ranges:
         if begin != position:
-            raise TensorFileError(
-                f"{path}: damaged: tensor {name!r} overlaps another or leaves a gap before it"
-            )
+            raise TensorFileError(f"{path}: damaged: tensor {name!r} overlaps another or leaves a gap before it")
         position = end
     if position > data_bytes:
         raise TensorFileError(
@@ -284,7 +276,7 @@ def require_kind(header: TensorHeader, kind: str, version: int) -> None:
         )
     if found != kind:
         raise TensorFileError(f"{header.path}: holds a 3DiMo {found}; expected a 3DiMo {kind}")
-    if not _is_size(found_version) or found_version < 1:
+    if not isinstance(found_version, int) or not _is_size(found_version) or found_version < 1:
         raise TensorFileError(f"{header.path}: damaged: the format version is {found_version!r}")
     if found_version > version:
         raise TensorFileError(
@@ -302,18 +294,27 @@ def _require_tensors(header: TensorHeader, expected: Mapping[str, TensorSpec]) -
     named: dict[str, int] = {}
     for name, spec in expected.items():
         found = header.tensors[name]
-        fits = len(found.shape) == len(spec.shape) and all(
-            want is None or size == (named.setdefault(want, size) if isinstance(want, str) else want)
-            for size, want in zip(found.shape, spec.shape, strict=True)
-        )
-        if not fits or found.dtype != spec.dtype:
-            wanted = ", ".join(
-                str(named.get(size, size)) if size is not None else "any" for size in spec.shape
-            )
+        if found.dtype != spec.dtype or not _fits(found.shape, spec.shape, named):
+            wanted = ", ".join("any" if size is None else str(_known(size, named)) for size in spec.shape)
             raise TensorFileError(
-                f"{header.path}: tensor {name!r} is {found.dtype} {list(found.shape)}; "
-                f"expected {spec.dtype} [{wanted}]"
+                f"{header.path}: tensor {name!r} is {found.dtype} {list(found.shape)}; expected {spec.dtype} [{wanted}]"
             )
+
+
+def _fits(shape: Sequence[Size], wanted: Sequence[Size], named: dict[str, int]) -> bool:
+    """Whether a shape is as wanted; named sizes seen for the first time are entered into `named`."""
+    if len(shape) != len(wanted):
+        return False
+    for size, want in zip(shape, wanted, strict=True):
+        if isinstance(want, str) and isinstance(size, int):
+            want = named.setdefault(want, size)
+        if want is not None and size != want:
+            return False
+    return True
+
+
+def _known(size: Size, named: dict[str, int]) -> Size:
+    return named.get(size, size) if isinstance(size, str) else size
 
 
 def _some(names: Set[str], most: int = 5) -> str:
@@ -328,6 +329,4 @@ def _require_finite(path: Path, name: str, tensor: Tensor) -> None:
         return
     values = tensor.float() if tensor.dtype.itemsize == 1 else tensor
     if not bool(torch.isfinite(values).all()):
-        raise TensorFileError(
-            f"{path}: tensor {name!r} holds NaN or infinite values; the run that made it failed"
-        )
+        raise TensorFileError(f"{path}: tensor {name!r} holds NaN or infinite values; the run that made it failed")

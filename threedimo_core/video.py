@@ -146,8 +146,7 @@ def write_video(
     path = Path(path)
     _require_frames(path, frames, fps)
     duration = len(frames) / fps
-    is_file = isinstance(audio_from, (str, os.PathLike))
-    track = _read_audio(Path(audio_from), 0.0, duration) if is_file else audio_from
+    track = _read_audio(Path(audio_from), 0.0, duration) if isinstance(audio_from, (str, os.PathLike)) else audio_from
     with atomic_path(path) as draft:
         try:
             with av.open(str(draft), "w", options={} if path.suffix.lower() == ".mkv" else _FASTSTART) as container:

@@ -108,7 +108,8 @@ class FrameDecoder:
             src_colorspace=_colorspace(frame),
             interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
         )
-        return _upright(over_grey(array) if has_alpha else array, _display_matrix(frame))
+        pixels = np.asarray(array, dtype=np.uint8)
+        return _upright(over_grey(pixels) if has_alpha else pixels, _display_matrix(frame))
 
     def _choose_size(self, frame: av.VideoFrame) -> tuple[int, int]:
         aspect = self._stream.sample_aspect_ratio or 1
@@ -130,7 +131,8 @@ def _colorspace(frame: av.VideoFrame) -> Colorspace | None:
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     """Signs (a, b, c, d) of the display matrix: x' = a x + c y, y' = b x + d y."""
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    side_data: Any = frame.side_data  # typed as keyed by text, keyed by Type in fact
+    data = side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].astype(np.float64)
