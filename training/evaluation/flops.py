@@ -7,7 +7,7 @@ share printed for the injection is slightly too high rather than too low.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -138,8 +138,8 @@ def _hunyuan_block(model: PublishedDiT, latent: tuple[int, int, int]) -> tuple[n
 
 
 def _on_meta(context: MotionContext) -> MotionContext:
-    fields = {name: value.to(META) if isinstance(value, Tensor) else value for name, value in vars(context).items()}
-    return MotionContext(**fields)
+    tensors = {name: value.to(META) for name, value in vars(context).items() if isinstance(value, Tensor)}
+    return replace(context, **tensors)
 
 
 def _flops(run: Any) -> int:

@@ -1,0 +1,62 @@
+"""Models for the commands: the bundled mini by default, or an adapter with the backbone it was trained for."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+
+from ..backbones.loading import load_backbone
+from ..bundled import ADAPTER_FILE, MINI_FOLDER, mini_adapter
+from ..checkpoint import Adapter, load_adapter
+from ..pipeline import Pipeline
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU where there is one. ValueError where this machine lacks it."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"--device {name} cannot be used here: {reason}. --device cpu always works") from error
+    return device
+
+
+def adapter_path(arguments: Namespace) -> Path:
+    """--model names an adapter file, or a folder with a backbone and `adapter.safetensors`, as the mini's is."""
+    if arguments.model is None:
+        if getattr(arguments, "backbone", None) is not None:
+            raise ValueError(
+                "--backbone needs --model, an adapter trained for that backbone; the bundled adapter fits only the "
+                "bundled mini model (how to train one: `python -m training train --help`)"
+            )
+        return mini_adapter()
+    return arguments.model / ADAPTER_FILE if arguments.model.is_dir() else arguments.model
+
+
+def open_adapter(arguments: Namespace, device: torch.device) -> Adapter:
+    """The adapter in float32 on `device`; TensorFileError names what is wrong with the file."""
+    return load_adapter(adapter_path(arguments), device=device)
+
+
+def open_pipeline(arguments: Namespace, adapter: Adapter, device: torch.device) -> Pipeline:
+    """The adapter with its backbone; AdapterError or BackboneError where they do not fit or miss a piece."""
+    folder = arguments.backbone or (MINI_FOLDER if arguments.model is None else arguments.model)
+    if not folder.is_dir() and arguments.backbone is None:
+        raise ValueError(
+            f"{arguments.model} was trained for the backbone {adapter.family} ({adapter.dims}): name its diffusers "
+            "folder with --backbone"
+        )
+    dtype = _DTYPES.get(arguments.dtype) or _default_dtype(device, bundled=arguments.model is None)
+    return Pipeline(load_backbone(folder, dtype, device, arguments.offload), adapter)
+
+
+def _default_dtype(device: torch.device, bundled: bool) -> torch.dtype:
+    # The mini is small enough for float32 everywhere; bfloat16 on a CPU is slow without special units.
+    return torch.float32 if bundled or device.type == "cpu" else torch.bfloat16
