@@ -106,6 +106,14 @@ def test_nobody_found() -> None:
     assert not hands.person_squares(track, FPS, follow=True).present.any()
 
 
+def test_one_glimpse_is_no_track_to_follow() -> None:
+    track = standing(48)
+    track.found[:] = False
+    track.found[20] = True
+    assert not hands.person_squares(track, FPS, follow=True).present.any()
+    assert not hands.find_hands(with_hands_painted(track), 16, FPS, track).present.any()
+
+
 @pytest.mark.parametrize("frames", (1, 2, 3))
 def test_very_short_clips(frames: int) -> None:
     track = standing(frames)

@@ -87,6 +87,8 @@ def person_squares(track: PoseTrack, fps: float, follow: bool = False) -> Square
     if follow:
         raw = SquareTrack(np.float32(0.5) * (low + high), (high - low).max(axis=1), found)
         moving = steady(raw, fps, centre_seconds=1.0, side_seconds=1.0, gap_seconds=count / fps)
+        if not moving.present.any():  # one glimpse in a long clip is no track
+            return moving
         # Before the first and after the last sight of the person the square waits where it was.
         return _within(SquareTrack(moving.centres, moving.sides, np.ones(count, bool)), track)
     # The outermost percent of frames is given up: one wild detection would shrink the person for good.
