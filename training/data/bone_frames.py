@@ -7,7 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from .skeleton import JOINTS, PARENTS
+from .skeleton import JOINTS
 
 # Directions of SMPL's T-pose on the person's left (+x); the right side is the mirror image.
 _UPPER_ARM, _FOREARM = (0.994, -0.045, -0.095), (0.999, 0.035, -0.010)
@@ -81,9 +81,7 @@ def _arm(at: dict[str, np.ndarray], flip: np.ndarray) -> dict[str, np.ndarray]:
 def _finger(at: dict[str, np.ndarray], finger: str, hand: np.ndarray, targets: list[np.ndarray]) -> dict:
     """A finger follows the hand and is then straightened by the shortest way, so that its nail keeps its side."""
     ends = [at[f"{finger}{k}"] for k in (1, 2, 3)] + [at[f"{finger}_tip"]]
-    return {
-        f"{finger}{k + 1}": shortest(hand @ (ends[k + 1] - ends[k]), targets[k]) @ hand for k in range(3)
-    }
+    return {f"{finger}{k + 1}": shortest(hand @ (ends[k + 1] - ends[k]), targets[k]) @ hand for k in range(3)}
 
 
 def _leg(at: dict[str, np.ndarray], flip: np.ndarray) -> dict[str, np.ndarray]:

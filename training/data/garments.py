@@ -1,8 +1,9 @@
-"""Clothes and shoes cut from the body's layers.
+"""Clothes cut from the body's layers.
 
 A garment has a cutting field on all vertices (positive where it covers), in units of the body's measures, so hems and
-necklines fall alike on every body. Cloth is lifted 8-14 mm off the skin and smoothed, sleeves and trouser legs are
-widened away from the limb's axis; shoes are swollen to the convex hull of the foot.
+necklines fall alike on every body. Cloth is lifted 7-16 mm off the skin and smoothed, sleeves and trouser legs are
+widened away from the limb's axis. Where two garments overlap, the inner one ends a little way under the outer one and
+cannot poke through.
 """
 
 from __future__ import annotations
@@ -10,187 +11,195 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import ConvexHull
 
 from .body import Body
-from .materials import SHOE, MaterialSpec, sample_cloth
+from .materials import MaterialSpec, sample_cloth
 from .measures import Measures
+from .parts import Part, part
+from .shoes import sample_shoes
 from .tailor import Piece, cut, drape
 
 _FAR = 10.0
+_OVERLAP = 0.06  # in field units: how far an inner garment goes on under an outer one
+_ARM = 0.02  # skinning weight on arm bones from which a vertex counts as arm
+_TOPS = ("t-shirt", "t-shirt", "long", "long", "loose", "tank")
+_LEGS = ("trousers", "trousers", "slim", "leggings", "shorts")
+# sleeve end (measures.arm), lift and widening of the sleeve in metres
+_SLEEVES = {"t-shirt": (0.45, 0.85), "long": (1.7, 1.93), "loose": (1.5, 1.93), "tank": (0.0, 0.0)}
+_TOP_CUT = {"t-shirt": (0.011, 0.013), "long": (0.010, 0.008), "loose": (0.016, 0.022), "tank": (0.009, 0.0)}
+_LEG_ENDS = {"trousers": (1.85, 2.03), "slim": (1.75, 1.98), "leggings": (1.6, 1.95), "shorts": (0.45, 0.95)}
+_LEG_WIDTHS = {"trousers": (0.015, 0.035), "slim": (0.006, 0.01), "leggings": (0.0, 0.0), "shorts": (0.015, 0.035)}
 
 
 @dataclass(frozen=True)
 class Garment:
-    """A piece of clothing. cover [V]: the cutting field on the skin (positive under it)."""
+    """A piece of clothing. cover [V]: where it hides the skin (positive under it)."""
 
     slot: str
     name: str
-    piece: Piece
+    part: Part
     cover: np.ndarray
-    material: MaterialSpec
-    colours: np.ndarray
-    coords: np.ndarray
 
 
 def sample_outfit(rng: np.random.Generator, body: Body, sizes: Measures) -> list[Garment]:
     """A top, something for the legs and shoes; or a dress and shoes."""
+    shoes = [Garment(*each) for each in sample_shoes(rng, body, sizes)]
     if body.is_female and rng.random() < 0.2:
-        return [_dress(rng, body, sizes, part) for part in ("top", "skirt")] + [_shoes(rng, body, sizes)]
-    lower_names = ["trousers", "trousers", "slim", "leggings", "shorts"] + ["skirt"] * body.is_female
-    lower = _lower(rng, body, sizes, str(rng.choice(lower_names)))
-    upper_names = ["t-shirt", "t-shirt", "long", "long", "loose", "tank"]
-    upper = _upper(rng, body, sizes, str(rng.choice(upper_names)))
-    return [lower, upper, _shoes(rng, body, sizes)]
+        return [*_dress(rng, body, sizes), *shoes]
+    name = str(rng.choice(_TOPS))
+    waist = rng.uniform(0.14, 0.28)
+    tucked = name != "loose" and rng.random() < 0.35
+    top = _top_field(body, sizes, rng.uniform(-0.28, waist - 0.12), rng.uniform(*_SLEEVES[name]),
+                     rng.uniform(0.0, 0.12), tank=name == "tank")  # fmt: skip
+    if body.is_female and rng.random() < 0.25:
+        legs_name, end, waist = "skirt", rng.uniform(0.4, 1.4), min(waist, _skirt_top(body, sizes))
+    else:
+        legs_name = str(rng.choice(_LEGS))
+        end = rng.uniform(*_LEG_ENDS[legs_name])
+    legs = _legs_field(sizes, waist, end)
+    if tucked or legs_name == "skirt":
+        upper = _top(rng, body, sizes, name, np.minimum(top, _OVERLAP - legs), 0.0)
+        lower = _legs(rng, body, sizes, legs_name, legs, 0.005)
+    else:
+        upper = _top(rng, body, sizes, name, top, 0.004)
+        lower = _legs(rng, body, sizes, legs_name, np.minimum(legs, _OVERLAP - top), 0.0)
+    return [replace(lower, cover=_cover(legs_name, legs)), replace(upper, cover=top), *shoes]
 
 
-def _body_only(body: Body) -> np.ndarray:
-    """[V] 0 where cloth may lie, strongly negative on head, hands and feet."""
-    return np.where(np.isin(body.asset.region, (0, 4, 5)), 0.0, -0.0)
+def _cover(name: str, field: np.ndarray) -> np.ndarray:
+    """A skirt hides no skin: one sees the legs from below its hem."""
+    return np.full(len(field), -1.0) if name == "skirt" else field
 
 
-def _neckline(sizes: Measures, depth: float) -> np.ndarray:
-    """Torso height of the neckline: lower in front, and open around the neck."""
-    front = np.clip(sizes.head[:, 2] * 0.25 + 0.6, -0.2, 1.0)
-    return 1.0 - 0.02 - depth * np.clip(front, 0, 1)
+def _top_field(body: Body, sizes: Measures, hem: float, sleeve: float, neck: float, tank: bool = False) -> np.ndarray:
+    """From the hem (measures.torso) to a neckline `neck` deep in front, with sleeves to `sleeve` (measures.arm)."""
+    front = np.clip(sizes.head[:, 2] * 0.25 + 0.6, 0.0, 1.0)
+    down = 0.98 - neck * front - sizes.torso
+    trunk = np.where(sizes.arm_share > 0.5, _FAR, np.minimum(sizes.torso - hem, down))
+    if tank:  # armholes: a strap's width inside the shoulder, closed again under the armpit
+        across = (0.78 * body.points["left_shoulder"][0] - np.abs(body.rest_vertices[:, 0])) / 0.5
+        arm = np.where(sizes.arm_share > 0.6, -_FAR, np.maximum(across, 0.72 - sizes.torso))
+    else:
+        arm = np.where(sizes.arm_share > _ARM, sleeve - sizes.arm, _FAR)
+    return np.minimum(trunk, arm)
 
 
-def _upper(rng: np.random.Generator, body: Body, sizes: Measures, name: str) -> Garment:
-    sleeve = {"t-shirt": rng.uniform(0.45, 0.85), "long": rng.uniform(1.7, 1.93), "loose": rng.uniform(1.5, 1.93),
-              "tank": 0.02}[name]
-    lift, width = {"t-shirt": (0.011, 0.012), "long": (0.010, 0.008), "loose": (0.016, 0.022),
-                   "tank": (0.009, 0.0)}[name]
-    hem = rng.uniform(-0.28, 0.05)
-    field = _top_field(sizes, hem, sleeve, rng.uniform(0.0, 0.12), tank=name == "tank")
-    piece = _sleeves(body, sizes, cut(body, body.asset.faces["skin"], field), width)
-    piece = drape(piece, lift, passes=12)
-    return _finish(rng, body, "top", name, piece, field)
+def _legs_field(sizes: Measures, waist: float, end: float) -> np.ndarray:
+    not_arm = np.where(sizes.arm_share > _ARM, -_FAR, _FAR)
+    return np.minimum(np.minimum(waist - sizes.torso, end - sizes.leg), not_arm)
 
 
-def _top_field(sizes: Measures, hem: float, sleeve: float, neck: float, tank: bool) -> np.ndarray:
-    up = sizes.torso - hem
-    down = (_neckline(sizes, neck) - sizes.torso) * 1.0
-    arm = np.where(sizes.arm_share > 0.02, sleeve - sizes.arm, _FAR)
-    on_arm = sizes.arm_share > 0.5
-    up = np.where(on_arm, _FAR, up)
-    down = np.where(on_arm, _FAR, down)
-    if tank:
-        arm = np.where(sizes.arm_share > 0.02, 0.25 - sizes.arm_share, _FAR) * 0.3
-    return np.minimum(np.minimum(up, down), arm)
-
-
-def _lower(rng: np.random.Generator, body: Body, sizes: Measures, name: str) -> Garment:
-    waist = rng.uniform(0.12, 0.28)
-    end = {"trousers": rng.uniform(1.85, 2.02), "slim": rng.uniform(1.75, 1.98), "leggings": rng.uniform(1.6, 1.95),
-           "shorts": rng.uniform(0.45, 0.95), "skirt": rng.uniform(0.5, 1.3)}[name]
-    not_arm = np.where(sizes.arm_share > 0.02, -_FAR, _FAR)
-    field = np.minimum(np.minimum(waist - sizes.torso, end - sizes.leg), not_arm)
-    if name == "skirt":
-        return _skirt(rng, body, sizes, waist, end)
-    piece = cut(body, body.asset.faces["skin"], field)
-    piece = _legs(body, sizes, piece, {"trousers": rng.uniform(0.02, 0.045), "slim": 0.008, "leggings": 0.0,
-                                       "shorts": rng.uniform(0.02, 0.045)}[name])
-    piece = drape(piece, 0.004 if name == "leggings" else 0.007, passes=3 if name == "leggings" else 10)
-    return _finish(rng, body, "legs", name, piece, field)
-
-
-def _skirt(rng: np.random.Generator, body: Body, sizes: Measures, waist: float, end: float) -> Garment:
-    field = np.minimum(waist - sizes.torso, end - sizes.leg)
-    piece = drape(cut(body, body.asset.faces["skirt"], field), 0.004, passes=2)
-    # The skin stays under a skirt: one sees the legs from below its hem.
-    return _finish(rng, body, "legs", "skirt", piece, np.full(len(field), -1.0))
-
-
-def _dress(rng: np.random.Generator, body: Body, sizes: Measures, part: str) -> Garment:
-    if part == "top":
-        field = _top_field(sizes, 0.1, rng.uniform(0.1, 1.2), rng.uniform(0.02, 0.12), tank=False)
-        piece = drape(cut(body, body.asset.faces["skin"], field), 0.009, passes=12)
-        return _finish(rng, body, "top", "dress", piece, field)
-    return _skirt(rng, body, sizes, 0.25, rng.uniform(0.7, 1.8))
-
-
-def _finish(
-    rng: np.random.Generator, body: Body, slot: str, name: str, piece: Piece, cover: np.ndarray, shoe: bool = False
+def _top(
+    rng: np.random.Generator, body: Body, sizes: Measures, name: str, field: np.ndarray, outside: float
 ) -> Garment:
-    material = sample_cloth(rng, patterned=0.25 if slot == "legs" else 0.55)
-    return Garment(slot, name, piece, cover, material, np.ones_like(piece.rest), _unrolled(body, piece))
+    lift, width = _TOP_CUT[name]
+    piece = _widened_sleeves(body, sizes, cut(body, body.asset.faces["skin"], field), width)
+    piece = drape(piece, lift + outside, passes=12)
+    return Garment("top", name, _look(body, sizes, piece, sample_cloth(rng, patterned=0.55)), field)
 
 
-def _unrolled(body: Body, piece: Piece) -> np.ndarray:
-    """Pattern coordinates: the rest position, so prints stay on the cloth."""
-    return piece.rest.copy()
-
-
-def _axis_push(piece: Piece, start: np.ndarray, end: np.ndarray, mask: np.ndarray, amount: np.ndarray) -> np.ndarray:
-    """Offsets [N, 3] away from the line start-end where mask [N] > 0, `amount` [N] metres."""
-    bone = end - start
-    t = ((piece.rest - start) @ bone / (bone @ bone))[:, None]
-    away = piece.rest - start - t * bone
-    away /= np.linalg.norm(away, axis=1, keepdims=True).clip(1e-6)
-    return away * (mask * amount)[:, None]
-
-
-def _sleeves(body: Body, sizes: Measures, piece: Piece, width: float) -> Piece:
-    if width == 0:
-        return piece
-    arm, share = piece.follow(sizes.arm), piece.follow(sizes.arm_share)
-    offset = np.zeros_like(piece.rest)
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        joints = [body.points[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")]
-        own = share * (piece.follow(sizes.side) * sign > 0)
-        for k in (0, 1):
-            here = np.clip(1.5 - np.abs(arm - k - 0.5) * 1.6, 0, 1)
-            offset += _axis_push(piece, joints[k], joints[k + 1], own * here, np.full(len(arm), width))
-    return replace(piece, rest=(piece.rest + offset).astype(np.float32))
-
-
-def _legs(body: Body, sizes: Measures, piece: Piece, width: float) -> Piece:
-    """Widen from the thigh down: most at the ankle, as straight-cut trousers are."""
-    if width == 0:
-        return piece
-    leg = piece.follow(sizes.leg)
-    offset = np.zeros_like(piece.rest)
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        joints = [body.points[f"{side}_{name}"] for name in ("hip", "knee", "ankle")]
-        own = (piece.rest[:, 0] * sign > 0).astype(np.float32)
-        for k in (0, 1):
-            here = np.clip(1.5 - np.abs(leg - k - 0.5) * 1.6, 0, 1)
-            amount = width * np.clip((leg - 0.15) / 1.2, 0, 1.2)
-            offset += _axis_push(piece, joints[k], joints[k + 1], own * here, amount)
-    return replace(piece, rest=(piece.rest + offset).astype(np.float32))
-
-
-def _shoes(rng: np.random.Generator, body: Body, sizes: Measures) -> Garment:
-    """Both feet swollen to their hulls; the sole is darker and flat."""
-    top = rng.choice([2.02, 1.95, 1.85], p=[0.5, 0.3, 0.2])
-    field = np.where(sizes.arm_share > 0.02, -_FAR, sizes.leg - top)
+def _legs(
+    rng: np.random.Generator, body: Body, sizes: Measures, name: str, field: np.ndarray, outside: float
+) -> Garment:
+    material = sample_cloth(rng, patterned=0.25)
+    if name == "skirt":
+        return _skirt(body, sizes, field, material)
     piece = cut(body, body.asset.faces["skin"], field)
-    rest = piece.rest.copy()
-    for sign in (1.0, -1.0):
-        foot = rest[:, 0] * sign > 0
-        rest[foot] = _swollen(rest[foot], float(rng.uniform(0.004, 0.008)) if sign > 0 else 0.006)
-    piece = drape(replace(piece, rest=rest), 0.002, passes=2)
-    low = piece.rest[:, 1].min()
-    sole = np.clip((low + 0.022 - piece.rest[:, 1]) / 0.004, 0, 1)[:, None]
-    upper, under = np.ones(3), rng.choice([0.15, 1.0, 2.5]) * np.ones(3)
-    material = sample_cloth(rng, SHOE, patterned=0.0)
-    return Garment("shoes", "shoes", piece, field, material, upper * (1 - sole) + under * sole, piece.rest.copy())
+    piece = _widened_legs(body, sizes, piece, float(rng.uniform(*_LEG_WIDTHS[name])))
+    tight = name == "leggings"
+    piece = drape(piece, (0.004 if tight else 0.007) + outside, passes=3 if tight else 10)
+    return Garment("legs", name, _look(body, sizes, piece, material), field)
 
 
-def _swollen(foot: np.ndarray, gap: float) -> np.ndarray:
-    """Vertices of one foot moved out to its convex hull (kept below the ankle) plus a gap."""
-    ankle = foot[:, 1].max()
-    low = foot[:, 1] < ankle - 0.02
-    hull = ConvexHull(foot[low])
-    normals, limits = hull.equations[:, :3], -hull.equations[:, 3]
-    centre_line = foot[low].mean(axis=0)
-    centre = np.stack([np.full(len(foot), centre_line[0]), np.full(len(foot), foot[low][:, 1].min() + 0.03),
-                       np.clip(foot[:, 2], foot[low][:, 2].min() + 0.05, foot[low][:, 2].max() - 0.05)], axis=1)
-    away = foot - centre
-    length = np.linalg.norm(away, axis=1, keepdims=True).clip(1e-6)
-    away /= length
-    facing = away @ normals.T
-    reach = np.where(facing > 1e-6, (limits - centre @ normals.T) / np.maximum(facing, 1e-6), np.inf).min(axis=1)
-    blend = np.clip((ankle - 0.01 - foot[:, 1]) / 0.03, 0, 1)[:, None]
-    target = centre + away * (reach[:, None] + gap)
-    return (foot * (1 - blend) + target * blend).astype(np.float32)
+def _skirt(body: Body, sizes: Measures, field: np.ndarray, material: MaterialSpec) -> Garment:
+    """The skin stays: one sees the legs from below the hem."""
+    piece = drape(cut(body, body.asset.faces["skirt"], field), 0.006, passes=2)
+    coords = _around(piece.rest, body.points["pelvis"], body.points["neck"], 0.2)
+    return Garment("legs", "skirt", part(body, piece, material, coords=coords, hollow=0.0), np.full(len(field), -1.0))
+
+
+def _skirt_top(body: Body, sizes: Measures) -> float:
+    """Height (measures.torso) of the upper edge of the asset's skirt, less a little."""
+    return float(sizes.torso[body.asset.faces["skirt"].reshape(-1)].max()) - 0.03
+
+
+def _dress(rng: np.random.Generator, body: Body, sizes: Measures) -> list[Garment]:
+    """A top and a skirt of one cloth."""
+    material = sample_cloth(rng, patterned=0.6)
+    field = _top_field(body, sizes, _skirt_top(body, sizes) - 0.12, rng.uniform(0.1, 1.2), rng.uniform(0.02, 0.12))
+    piece = drape(cut(body, body.asset.faces["skin"], field), 0.009, passes=12)
+    top = Garment("top", "dress", _look(body, sizes, piece, material), field)
+    return [top, _skirt(body, sizes, _legs_field(sizes, 0.25, rng.uniform(0.6, 1.85)), material)]
+
+
+def _look(body: Body, sizes: Measures, piece: Piece, material: MaterialSpec) -> Part:
+    return part(body, piece, material, coords=unrolled(body, sizes, piece), hollow=0.6)
+
+
+def unrolled(body: Body, sizes: Measures, piece: Piece) -> np.ndarray:
+    """Pattern coordinates [N, 3] in metres: around the trunk or limb, along it, and depth.
+
+    The way around is folded at the front and back middle lines, so that a pattern has no seam to tear at.
+    """
+    arm, leg = piece.follow(sizes.arm), piece.follow(sizes.leg)
+    on_arm = piece.follow(sizes.arm_share) > 0.5
+    on_leg = ~on_arm & (leg > 0.12)
+    coords = _around(piece.rest, body.points["pelvis"], body.points["neck"], 0.15)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        here = piece.rest[:, 0] * sign > 0
+        at = {name: body.points[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
+        for mask, start, end, radius in (
+            (on_arm & (arm < 1), "shoulder", "elbow", 0.05), (on_arm & (arm >= 1), "elbow", "wrist", 0.05),
+            (on_leg & (leg < 1), "hip", "knee", 0.075), (on_leg & (leg >= 1), "knee", "ankle", 0.075),
+        ):  # fmt: skip
+            rows = np.flatnonzero(mask & here)
+            coords[rows] = _around(piece.rest[rows], at[start], at[end], radius)
+            if start in ("elbow", "knee"):  # measured on from the joint above
+                above = at["shoulder" if start == "elbow" else "hip"]
+                coords[rows, 1] += np.linalg.norm(at[start] - above)
+    return coords.astype(np.float32)
+
+
+def _around(rest: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float) -> np.ndarray:
+    """[N, 3]: folded way around the line start-end at `radius`, way along it, distance from it."""
+    axis = (end - start) / np.linalg.norm(end - start)
+    front = np.array([0.0, 0.0, 1.0])
+    front = front - axis * (front @ axis)
+    front /= np.linalg.norm(front)
+    away = rest - start
+    along = away @ axis
+    away = away - along[:, None] * axis
+    angle = np.arctan2(np.abs(away @ np.cross(axis, front)), away @ front)
+    return np.stack([radius * angle, along, np.linalg.norm(away, axis=1)], axis=1)
+
+
+def _axis_push(rest: np.ndarray, start: np.ndarray, end: np.ndarray, amount: np.ndarray) -> np.ndarray:
+    """Offsets [N, 3] of `amount` [N] metres away from the line start-end."""
+    bone = end - start
+    t = ((rest - start) @ bone / (bone @ bone))[:, None]
+    away = rest - start - t * bone
+    away /= np.linalg.norm(away, axis=1, keepdims=True).clip(1e-6)
+    return away * amount[:, None]
+
+
+def _widened(body: Body, piece: Piece, names: tuple[str, str, str], along: np.ndarray, amount: np.ndarray) -> Piece:
+    """Push vertices away from both bones of each limb; `along` [N] counts the limb's joints, `amount` [N] metres."""
+    offset = np.zeros_like(piece.rest)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        joints = [body.points[f"{side}_{name}"] for name in names]
+        own = amount * (piece.rest[:, 0] * sign > 0)
+        for k in (0, 1):
+            here = np.clip(1.5 - np.abs(along - k - 0.5) * 1.6, 0, 1)
+            offset += _axis_push(piece.rest, joints[k], joints[k + 1], own * here)
+    return replace(piece, rest=(piece.rest + offset).astype(np.float32))
+
+
+def _widened_sleeves(body: Body, sizes: Measures, piece: Piece, width: float) -> Piece:
+    amount = width * piece.follow(sizes.arm_share)
+    return _widened(body, piece, ("shoulder", "elbow", "wrist"), piece.follow(sizes.arm), amount)
+
+
+def _widened_legs(body: Body, sizes: Measures, piece: Piece, width: float) -> Piece:
+    """From the thigh down, most at the ankle, as straight-cut trousers are."""
+    leg = piece.follow(sizes.leg)
+    return _widened(body, piece, ("hip", "knee", "ankle"), leg, width * np.clip((leg - 0.15) / 1.2, 0, 1.2))

@@ -30,6 +30,31 @@ class Material:
     scale: wp.float32
     gloss: wp.float32
     wrap: wp.float32
+    relief: wp.float32
+
+
+@wp.struct
+class PersonMesh:
+    """The dressed person of one frame; see appearance.DressedMesh for the columns."""
+
+    mesh: wp.uint64
+    faces: wp.array(dtype=wp.int32)
+    normals: wp.array(dtype=wp.vec3)
+    colours: wp.array(dtype=wp.vec3)
+    coords: wp.array(dtype=wp.vec3)
+    openness: wp.array(dtype=wp.float32)
+    face_material: wp.array(dtype=wp.int32)
+    materials: wp.array(dtype=Material)
+
+
+@wp.struct
+class PlaceHit:
+    """Where a ray meets the place: kind (place_kernels), distance, wall or prop number, normal (walls: room axes)."""
+
+    kind: wp.int32
+    t: wp.float32
+    which: wp.int32
+    normal: wp.vec3
 
 
 @wp.struct
@@ -99,4 +124,3 @@ class ShadeSettings:
     low: wp.vec3
     high: wp.vec3
     contact: wp.mat33
-    contact_open: wp.float32

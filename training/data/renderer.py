@@ -18,11 +18,9 @@ import warp as wp
 
 from .appearance import Appearance
 from .body import Body, PosedBody
-
-if TYPE_CHECKING:
-    from .cameras import Camera
-from .render_kernels import render_kernel, skin_kernel
-from .render_types import CameraView, Material, Prop, SceneParams, ShadeSettings
+from .person_kernels import skin_kernel
+from .render_kernels import render_kernel
+from .render_types import CameraView, Material, PersonMesh, Prop, SceneParams, ShadeSettings
 from .scene import Scene
 from .visibility import NUM_JOINTS, sight_kernel, skin_depths
 
@@ -30,7 +28,9 @@ if TYPE_CHECKING:
     from .cameras import Camera
 
 _LEAF_SIZE = 4  # measured: fastest build, refit and trace together on a CPU
-_CONTACT_BONES = ("left_ankle", "right_ankle", "pelvis")
+_CONTACT_JOINTS = (7, 8, 0)  # ankles and pelvis, SMPL-X order
+_FLESH = 0.35  # metres: no part of a dressed body is farther than this from the box around its joints
+NEAREST_PROP = 0.8  # metres: props nearer to a camera than this are left out of its picture
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,17 @@ class WarpRenderer:
                 records = wp.array(packed[frame], dtype=CameraView)
                 wp.launch(
                     render_kernel, pixels,
-                    [person.mesh.id, person.faces, person.normals, person.colours, person.coords,
-                     person.face_material, person.occlusion, person.materials, surroundings.props,
-                     surroundings.params, records, settings, out],
+                    [person.mesh, surroundings.props, surroundings.params, records, settings, out],
                 )  # fmt: skip
                 joints = wp.array(posed.joints[frame].numpy(), dtype=wp.vec3)
                 wp.launch(
                     sight_kernel, (len(cameras), NUM_JOINTS),
-                    [person.mesh.id, surroundings.props, settings.near_prop, records, joints, depths, sight],
+                    [person.mesh.mesh, surroundings.props, settings.near_prop, records, joints, depths, sight],
+                )  # fmt: skip
+                joints = wp.array(posed.joints[frame].numpy(), dtype=wp.vec3)
+                wp.launch(
+                    sight_kernel, (len(cameras), NUM_JOINTS),
+                    [person.mesh.mesh, surroundings.props, NEAREST_PROP, records, joints, depths, sight],
                 )  # fmt: skip
                 _split(out.numpy(), sizes, views, frame)
                 in_sight[:, frame] = sight.numpy()
@@ -127,20 +130,21 @@ class _Person:
     def __init__(self, posed: PosedBody, appearance: Appearance) -> None:
         mesh = appearance.mesh
         self._bones = posed.bones.numpy()
-        self._contacts = posed.joints[:, [posed_index(name) for name in _CONTACT_BONES]].numpy()
+        self._joints = posed.joints.numpy()
         self._rest = wp.array(mesh.rest, dtype=wp.vec3)
         self._rest_normals = wp.array(mesh.normals, dtype=wp.vec3)
         self._bone_ids = wp.array(mesh.skin_bones.astype(np.int32), dtype=wp.int32)
         self._weights = wp.array(mesh.skin_weights, dtype=wp.float32)
         self._points = wp.empty(len(mesh.rest), dtype=wp.vec3)
-        self.normals = wp.empty(len(mesh.rest), dtype=wp.vec3)
-        self.faces = wp.array(mesh.faces.astype(np.int32).reshape(-1), dtype=wp.int32)
-        self.colours = wp.array(mesh.colours, dtype=wp.vec3)
-        self.coords = wp.array(mesh.coords, dtype=wp.vec3)
-        self.occlusion = wp.array(mesh.occlusion, dtype=wp.float32)
-        self.face_material = wp.array(mesh.face_material.astype(np.int32), dtype=wp.int32)
-        self.materials = wp.array([_material(each) for each in appearance.materials], dtype=Material)
-        self.mesh: wp.Mesh | None = None
+        self._bvh: wp.Mesh | None = None
+        self.mesh = PersonMesh()
+        self.mesh.normals = wp.empty(len(mesh.rest), dtype=wp.vec3)
+        self.mesh.faces = wp.array(mesh.faces.astype(np.int32).reshape(-1), dtype=wp.int32)
+        self.mesh.colours = wp.array(mesh.colours, dtype=wp.vec3)
+        self.mesh.coords = wp.array(mesh.coords, dtype=wp.vec3)
+        self.mesh.openness = wp.array(mesh.openness, dtype=wp.float32)
+        self.mesh.face_material = wp.array(mesh.face_material.astype(np.int32), dtype=wp.int32)
+        self.mesh.materials = wp.array([_material(each) for each in appearance.materials], dtype=Material)
 
     def move_to(self, frame: int) -> None:
         bones = self._bones[frame]
@@ -149,34 +153,28 @@ class _Person:
         wp.launch(
             skin_kernel, len(self._points),
             [self._rest, self._rest_normals, self._bone_ids, self._weights, rotations, shifts, self._points,
-             self.normals],
+             self.mesh.normals],
         )  # fmt: skip
-        if self.mesh is None:
+        if self._bvh is None:
             on_cpu = self._points.device.is_cpu
             options = {"bvh_constructor": "sah", "bvh_leaf_size": _LEAF_SIZE} if on_cpu else {}
-            self.mesh = wp.Mesh(points=self._points, indices=self.faces, **options)
+            self._bvh = wp.Mesh(points=self._points, indices=self.mesh.faces, **options)
+            self.mesh.mesh = self._bvh.id
         else:
-            self.mesh.refit()
+            self._bvh.refit()
 
     def settings(self, frame: int, samples: int) -> ShadeSettings:
-        points = self._points.numpy()
+        """Rays a pixel side, a box around the person, and what is near the floor."""
+        joints = self._joints[frame]
         settings = ShadeSettings()
         settings.samples = samples
-        settings.near_prop = 0.8
-        settings.low = wp.vec3(*(points.min(axis=0) - 0.01).tolist())
-        settings.high = wp.vec3(*(points.max(axis=0) + 0.01).tolist())
-        contact = self._contacts[frame].copy()
+        settings.near_prop = NEAREST_PROP
+        settings.low = wp.vec3(*(joints.min(axis=0) - _FLESH).tolist())
+        settings.high = wp.vec3(*(joints.max(axis=0) + _FLESH).tolist())
+        contact = joints[list(_CONTACT_JOINTS)]
         contact[:, 1] = np.maximum(contact[:, 1] - 0.08, 0.0)
         settings.contact = wp.mat33(*contact.reshape(-1).tolist())
-        settings.contact_open = 1.0
         return settings
-
-
-def posed_index(name: str) -> int:
-    """Index of a body joint in SMPL-X order."""
-    from .skeleton import BODY_JOINTS
-
-    return BODY_JOINTS.index(name)
 
 
 class _Surroundings:

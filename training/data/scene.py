@@ -83,7 +83,7 @@ def _two_tones(rng: np.random.Generator, saturation: float, low: float, high: fl
 
 def _floor(rng: np.random.Generator, indoor: bool) -> dict[str, object]:
     pattern = int(rng.choice(FLOOR_PATTERNS if indoor else (1, 2, 5, 6, 6, 6)))
-    first, second = _two_tones(rng, 0.45, 0.25, 0.85)
+    first, second = _two_tones(rng, 0.35, 0.25, 0.85)
     if pattern == 3:  # planks are wood
         first, second = hsv(rng.uniform(0.05, 0.1), rng.uniform(0.3, 0.6), rng.uniform(0.4, 0.8)), np.full(3, 0.02)
     if pattern == 6 and not indoor:  # grass, earth, sand
@@ -111,7 +111,7 @@ def _floor(rng: np.random.Generator, indoor: bool) -> dict[str, object]:
 def _walls(rng: np.random.Generator) -> dict[str, object]:
     yaw = rng.uniform(0, np.pi / 2)
     pattern = int(rng.choice(WALL_PATTERNS))
-    first, second = _two_tones(rng, 0.5, 0.4, 0.95)
+    first, second = _two_tones(rng, 0.4, 0.4, 0.95)
     return {
         "room_centre": np.array([rng.uniform(-1.0, 1.0), 0.0, rng.uniform(-1.0, 1.0)]),
         "room_half": np.array([rng.uniform(4.5, 8.0), rng.uniform(2.7, 4.5), rng.uniform(4.5, 8.0)]),
@@ -148,7 +148,7 @@ def _light(rng: np.random.Generator, indoor: bool) -> dict[str, object]:
         "sun": sun, "sun_u": across, "sun_v": np.cross(sun, across),
         "sun_size": rng.uniform(0.2, 0.55) if indoor else rng.uniform(0.06, 0.15),
         "sun_light": strength * tint, "sky_light": ambient * (2 - tint) / (2 - tint).mean(),
-        "ground_light": 0.55 * ambient * tint, "exposure": rng.uniform(0.85, 1.1),
+        "ground_light": 0.55 * ambient * tint, "exposure": rng.uniform(1.0, 1.3),
     }  # fmt: skip
 
 

@@ -49,9 +49,7 @@ def cut(body: Body, faces: np.ndarray, field: np.ndarray) -> Piece:
     cut_one = np.stack([number[one[:, 0]], on_edge[:a], on_edge[a : 2 * a]], axis=1)
     p, q = on_edge[2 * a : 2 * a + b], on_edge[2 * a + b :]
     second_corner, third_corner = number[two[:, 1]], number[two[:, 2]]
-    cut_two = np.concatenate(
-        [np.stack([p, second_corner, third_corner], 1), np.stack([p, third_corner, q], 1)]
-    )
+    cut_two = np.concatenate([np.stack([p, second_corner, third_corner], 1), np.stack([p, third_corner, q], 1)])
     new_low, new_high = key // len(field), key % len(field)
     share = field[new_low] / (field[new_low] - field[new_high])
     first = np.concatenate([old, new_low])
@@ -121,3 +119,16 @@ def drape(piece: Piece, lift: np.ndarray | float, passes: int) -> Piece:
         normals = vertex_normals(smooth, piece.faces)
     amount = np.broadcast_to(np.asarray(lift, np.float32), (len(base),))[:, None]
     return replace(piece, rest=(smooth + amount * normals).astype(np.float32))
+
+
+def ellipsoid_grid(rings: int, sectors: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit directions [rings * sectors, 3] (poles on y) and triangles [F, 3] that face outwards."""
+    polar, around = np.meshgrid(
+        np.linspace(0, np.pi, rings), np.linspace(0, 2 * np.pi, sectors, endpoint=False), indexing="ij"
+    )
+    unit = np.stack([np.sin(polar) * np.cos(around), np.cos(polar), np.sin(polar) * np.sin(around)], -1)
+    index = np.arange(rings * sectors).reshape(rings, sectors)
+    right = np.roll(index, -1, axis=1)
+    a, b, c, d = index[:-1], index[1:], right[:-1], right[1:]
+    faces = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([c, d, b], -1).reshape(-1, 3)])
+    return unit.reshape(-1, 3), faces
