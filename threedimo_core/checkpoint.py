@@ -230,8 +230,8 @@ class _Description:
     encoder_id: str
     record: TrainingRecord
 
-    def build(self, operations: Any) -> dict[str, nn.Module]:
-        modules: dict[str, nn.Module] = {
+    def build(self, operations: Any) -> dict[str, Any]:
+        modules: dict[str, Any] = {
             "encoder": MotionEncoder(self.encoder, operations),
             "injection": MotionInjection(self.injection, operations),
         }

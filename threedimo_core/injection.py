@@ -69,7 +69,7 @@ class AttachedInjection:
         for block, layer in zip(blocks, injection.layers, strict=True):
             self._attach_block(block, layer, port)
 
-    def _attach_block(self, block: nn.Module, layer: MotionAttention, port: Port) -> None:
+    def _attach_block(self, block: nn.Module, layer: Any, port: Port) -> None:
         if hasattr(block, "motion"):
             raise ValueError("this transformer already carries a motion injection: detach it first")
         # A child of its block, so that it moves, shards and is checkpointed with it.

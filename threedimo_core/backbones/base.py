@@ -55,8 +55,9 @@ class Backbone(ABC):
     family: ClassVar[str]
     port: ClassVar[Port]
     module_names: ClassVar[tuple[str, ...]]
-    transformer: nn.Module
-    vae: nn.Module
+    # Networks are `Any`: what diffusers calls its settings and layers is known to each adapter alone.
+    transformer: Any
+    vae: Any
     scheduler: Any
     _offload_to: torch.device | None = None
 
@@ -101,7 +102,7 @@ class Backbone(ABC):
         for name in self.module_names:
             getattr(self, name).to("cpu" if offload else device)
 
-    def ready(self, name: str) -> nn.Module:
+    def ready(self, name: str) -> Any:
         """The network `name`, on its device; with offload the others leave first, so that only one is there."""
         module = getattr(self, name)
         if self._offload_to is not None:

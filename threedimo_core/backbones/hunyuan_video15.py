@@ -48,13 +48,13 @@ class HunyuanVideo15Backbone(Backbone):
 
     def __init__(
         self,
-        transformer: nn.Module,
-        vae: nn.Module,
-        text_encoder: nn.Module,
+        transformer: Any,
+        vae: Any,
+        text_encoder: Any,
         tokenizer: Any,
-        text_encoder_2: nn.Module,
+        text_encoder_2: Any,
         tokenizer_2: Any,
-        image_encoder: nn.Module,
+        image_encoder: Any,
         feature_extractor: Any,
         scheduler: Any,
     ) -> None:
@@ -74,7 +74,7 @@ class HunyuanVideo15Backbone(Backbone):
         self.feature_extractor = feature_extractor
         self.scheduler = scheduler
         self._attention = KeyMaskProcessor()
-        for block in self.blocks:
+        for block in transformer.transformer_blocks:
             block.attn.set_processor(self._attention)
         transformer.time_embed.float().register_forward_hook(self._time_embedding_type)
 
@@ -253,7 +253,7 @@ def _glyph_text(prompt: str) -> str:
     return "".join(f'Text "{text}". ' for text in texts)
 
 
-def _require_image_to_video(transformer: nn.Module) -> None:
+def _require_image_to_video(transformer: Any) -> None:
     config = transformer.config
     if config.task_type != "i2v":
         raise BackboneError(

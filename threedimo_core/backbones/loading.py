@@ -44,12 +44,21 @@ def load_backbone(
     Raises BackboneError naming every missing or damaged piece and where to get it.
     """
     folder = Path(folder)
-    family = _identify(folder)
-    _require_complete(folder, family)
+    family = inspect_folder(folder)
     parts = {name: _load_piece(folder / name, name, piece, family, dtype) for name, piece in family.pieces.items()}
     backbone = _BUILDERS[family.name](**parts)
     backbone.place(device, offload)
     return backbone
+
+
+def inspect_folder(folder: str | os.PathLike[str]) -> Family:
+    """The family of a complete diffusers folder, told without reading weights.
+
+    Raises BackboneError naming every missing or damaged piece and where to get it.
+    """
+    family = _identify(Path(folder))
+    _require_complete(Path(folder), family)
+    return family
 
 
 def save_backbone(backbone: Backbone, folder: str | os.PathLike[str], dtype: torch.dtype | None = None) -> Path:

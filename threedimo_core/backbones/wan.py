@@ -5,6 +5,8 @@ The 5B model and the bundled mini are the same classes of diffusers at different
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
@@ -25,11 +27,11 @@ class WanBackbone(Backbone):
 
     def __init__(
         self,
-        transformer: nn.Module,
-        vae: nn.Module,
-        text_encoder: nn.Module,
-        tokenizer: object,
-        scheduler: object,
+        transformer: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        scheduler: Any,
     ) -> None:
         self.transformer = transformer
         self.vae = vae
