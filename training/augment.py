@@ -117,15 +117,35 @@ def draw(config: AugmentConfig, seed: int, step: int, sample: int) -> AugmentPar
     noise = config.noise * rng.uniform(0.2, 1.0) * (rng.random() < config.soft_probability)
     background, repeat_edge = rng.uniform(0, 1, 3), rng.random() < 0.5
     return AugmentParams(
-        *(_row(x) for x in (bend, angle, scale, shift, matrix, contrast, background, repeat_edge, sigma, noise)),
+        bend=_row(bend),
+        angle=_row(angle),
+        scale=_row(scale),
+        shift=_row(shift),
+        matrix=_row(matrix),
+        contrast=_row(contrast),
+        background=_row(background),
+        repeat_edge=_row(repeat_edge),
+        blur_sigma=_row(sigma),
+        noise_std=_row(noise),
         noise_seed=torch.tensor([int(rng.integers(2**62))]),
     )
 
 
 def identity(batch: int = 1) -> AugmentParams:
     """Parameters of B clips that change nothing but the size: for evaluation."""
-    nothing = (np.ones((3, 4, 2)), np.zeros(3), np.ones(3), np.zeros((3, 2)), np.eye(3), 1.0, np.zeros(3), 0, 0, 0)
-    one = AugmentParams(*(_row(x) for x in nothing), noise_seed=torch.zeros(1, dtype=torch.long))
+    one = AugmentParams(
+        bend=torch.ones(1, 3, 4, 2),
+        angle=torch.zeros(1, 3),
+        scale=torch.ones(1, 3),
+        shift=torch.zeros(1, 3, 2),
+        matrix=torch.eye(3)[None],
+        contrast=torch.ones(1),
+        background=torch.zeros(1, 3),
+        repeat_edge=torch.zeros(1),
+        blur_sigma=torch.zeros(1),
+        noise_std=torch.zeros(1),
+        noise_seed=torch.zeros(1, dtype=torch.long),
+    )
     return stack([one] * batch)
 
 

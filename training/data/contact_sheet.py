@@ -32,9 +32,11 @@ def performance_sheet(store: ClipStore, record: Record, columns: int = 5, height
     times = np.linspace(0, record["num_frames"] - 1, columns).round().astype(int)
     figure = Figure(figsize=(2.2 * (columns + 1) + 3.4, 2.55 * len(views) + 0.4), layout="constrained")
     figure.suptitle(_title(record), fontsize=10, x=0.01, ha="left")
-    left, right = figure.subfigures(1, 2, width_ratios=[2.2 * (columns + 1), 3.4])
-    rows = np.atleast_1d(left.subfigures(len(views), 1))
-    for number, row in enumerate(rows):
+    halves = figure.add_gridspec(1, 2, width_ratios=[2.2 * (columns + 1), 3.4])
+    left, right = figure.add_subfigure(halves[0]), figure.add_subfigure(halves[1])
+    rows = left.add_gridspec(len(views), 1)
+    for number in range(len(views)):
+        row = left.add_subfigure(rows[number])
         row.suptitle(_view_title(number, views[number]), fontsize=8, x=0.01, ha="left")
         axes = row.subplots(1, columns + 1)
         for column, picture in enumerate(_row_pictures(store, record, labels, number, times, height)):

@@ -80,22 +80,29 @@ def _from_workers(
 
 
 def _receive(connections: list[Connection]) -> Iterator[tuple[int, Record]]:
+    """Results as they come; a worker sends (index, record) pairs, then None, or instead the error that ended it."""
     open_connections = list(connections)
     while open_connections:
-        for connection in wait(open_connections):
-            try:
-                index, outcome = connection.recv()
-            except EOFError:
-                raise WorkerDied(
-                    "a render worker ended without a word (killed, or out of memory); run the same command again "
-                    "to continue, with fewer --workers if memory was short"
-                ) from None
-            if index is None:
+        ready = wait(open_connections)
+        for connection in [each for each in open_connections if each in ready]:
+            result = _next_result(connection)
+            if result is None:
                 open_connections.remove(connection)
-            elif isinstance(outcome, Exception):
-                raise outcome
             else:
-                yield index, outcome
+                yield result
+
+
+def _next_result(connection: Connection) -> tuple[int, Record] | None:
+    try:
+        result = connection.recv()
+    except EOFError:
+        raise WorkerDied(
+            "a render worker ended without a word (killed, or out of memory); run the same command again "
+            "to continue, with fewer --workers if memory was short"
+        ) from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _work(root: Path, settings: RenderSettings, indices: list[int], device: str, results: Connection) -> None:
@@ -106,12 +113,12 @@ def _work(root: Path, settings: RenderSettings, indices: list[int], device: str,
         renderer = WarpRenderer(device)
         for index in indices:
             results.send((index, make_performance(root, settings, index, renderer)))
-        results.send((None, None))
+        results.send(None)
     except (BrokenPipeError, KeyboardInterrupt):
         return  # nobody listens any more
     except Exception as error:  # handed to the parent, which raises it, unless another worker's came first
         with suppress(BrokenPipeError):
-            results.send((-1, _for_parent(error)))
+            results.send(_for_parent(error))
 
 
 def _for_parent(error: Exception) -> Exception:

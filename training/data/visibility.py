@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# (warp reads array types from annotations that are calls, which a type checker cannot follow)
 """Which joints a camera can see: a ray from the camera to each joint that nothing stops before the joint's own skin."""
 
 from __future__ import annotations
