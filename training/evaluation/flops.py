@@ -138,7 +138,9 @@ def _hunyuan_block(model: PublishedDiT, latent: tuple[int, int, int]) -> tuple[n
 
 
 def _on_meta(context: MotionContext) -> MotionContext:
-    tensors = {name: value.to(META) for name, value in vars(context).items() if isinstance(value, Tensor)}
+    tensors: dict[str, Any] = {
+        name: value.to(META) for name, value in vars(context).items() if isinstance(value, Tensor)
+    }
     return replace(context, **tensors)
 
 
