@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from .attention import attention
 from .config import InjectionConfig
 
 
@@ -180,7 +181,5 @@ class MotionAttention(nn.Module):
         keys, values = rearrange(keys[window], gather), rearrange(values[window], gather)
         valid = context.frame_valid.repeat_interleave(self.config.num_tokens, dim=-1)
         mask = rearrange(valid, "b l m -> (b l) 1 1 m")
-        out = F.scaled_dot_product_attention(
-            query.to(values.dtype), keys.to(values.dtype), values, attn_mask=mask
-        )
+        out = attention(query, keys, values, mask)
         return self.to_out(rearrange(out, "(b l) h s d -> b (l s) (h d)", b=batch))

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
+from .attention import attention
 from .config import MotionEncoderConfig, TokenizerConfig
 
 
@@ -59,7 +60,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = rearrange(self.qkv(x), "n s (three h d) -> three n h s d", three=3, h=self.heads)
-        y = F.scaled_dot_product_attention(self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype), v)
+        y = attention(self.q_norm(q), self.k_norm(k), v)
         return self.out(rearrange(y, "n h s d -> n s (h d)"))
 
 

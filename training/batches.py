@@ -15,8 +15,6 @@ from .data.dataset import Key, PairDataset
 from .precompute import LatentCache
 from .recipe import Flow, Stage
 
-FRAMES_PER_LATENT = 4
-
 
 class BatchMaker:
     """Makes the batch of any (step, sample) keys of one stage; calling it twice gives the same batch."""
@@ -40,20 +38,11 @@ class BatchMaker:
         item = self.dataset[key]
         item["prompts"] = item.pop("caption")
         generator = keyed_generator(self.seed, "batch", *key)
-        frames = item["driver"].shape[0]
-        if self.stage.kind == "poses":
-            numbers = torch.randint(frames, (1,), generator=generator)
-            return self._at(item, numbers)
         clip = self.latents.load(self.by_id[item["id"]], item["target_view"])
-        clean, person, numbers = clip.latents, clip.person, torch.arange(frames)
-        if self.stage.kind == "jumps":
-            # One later latent frame beside the reference: its four driving frames, numbered as frames 1 … 4.
-            latent = int(torch.randint(1, clean.shape[1], (), generator=generator))
-            clean, person = clean[:, [0, latent]], person[[0, latent]]
-            numbers = torch.arange(1, FRAMES_PER_LATENT + 1) + (latent - 1) * FRAMES_PER_LATENT
-        item = self._at(item, numbers)
-        item["frame_numbers"] = numbers if self.stage.kind == "clips" else torch.arange(1, len(numbers) + 1)
-        return item | self._noise(clean, generator) | {"clean": clean, "person": person} | self._drops(item, generator)
+        numbers = spread(item["driver"].shape[0], self.flow.driver_frames, generator)
+        cached = {"clean": clip.latents, "person": clip.person, "frame_numbers": numbers}
+        item = self._at(item, numbers) | cached
+        return item | self._noise(clip.latents, generator) | self._drops(item, generator)
 
     def _at(self, item: dict[str, Any], numbers: Tensor) -> dict[str, Any]:
         """The item with only these driving frames."""
@@ -69,3 +58,12 @@ class BatchMaker:
         drop_motion, drop_text = torch.rand(2, generator=generator).tolist()
         prompt = "" if drop_text < self.flow.drop_text else item["prompts"]
         return {"drop_motion": torch.tensor(drop_motion < self.flow.drop_motion), "prompts": prompt}
+
+
+def spread(frames: int, count: int | None, generator: torch.Generator) -> Tensor:
+    """Numbers of `count` frames spread evenly over a clip, from a random start; all of them for None."""
+    if count is None or count >= frames:
+        return torch.arange(frames)
+    stride = (frames - 1) / max(1, count - 1)
+    jitter = torch.rand((), generator=generator) * stride - stride / 2
+    return (torch.arange(count) * stride + jitter).round().long().clamp(0, frames - 1)

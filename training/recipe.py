@@ -1,12 +1,9 @@
 """Recipes: a training run as data. A YAML file names the backbone, the encoder and the stages of the curriculum.
 
 Design decisions:
-- A stage says how many steps, which pairs, what is supervised; nothing else in the trainer knows of stages.
-- `paper` stages are `clips`. Two more kinds exist for models that start from nothing, as the bundled mini does, and
-  are departures from the paper: `poses` (geometric supervision alone, until the encoder has left the mean pose) and
-  `jumps` (reference and one later latent frame: a posed picture at a fifth of the cost of a clip).
-- The weight of geometric supervision falls linearly from `start` to 0 over `steps` steps counted from the first
-  stage that generates (paper: 0.1 over 12 000).
+- A stage says how many steps, which pairs, at what rate; nothing else in the trainer knows of stages.
+- The weight of geometric supervision falls linearly from `start` to 0 over the first `steps` steps (paper: 0.1 over
+  12 000, so all of stage 1 and the start of stage 2).
 """
 
 from __future__ import annotations
@@ -20,8 +17,6 @@ import yaml
 from threedimo_core.config import MotionEncoderConfig, from_dict
 
 from .data.pairs import Mixture, PairKind
-
-STAGE_KINDS = ("poses", "jumps", "clips")
 
 
 class RecipeError(ValueError):
@@ -37,14 +32,11 @@ class Stage:
     mixture: Mixture
     batch: int
     lr: float
-    kind: str = "clips"
     warmup: int = 200
     final_lr: float = 0.1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mixture", {PairKind(k): float(v) for k, v in self.mixture.items()})
-        if self.kind not in STAGE_KINDS:
-            raise RecipeError(f"stage {self.name}: kind is {self.kind!r}; choose one of {', '.join(STAGE_KINDS)}")
         for name in ("steps", "batch", "lr"):
             if getattr(self, name) <= 0:
                 raise RecipeError(f"stage {self.name}: {name} is {getattr(self, name)}; it must be above 0")
@@ -52,15 +44,15 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Geometric:
-    """Geometric supervision: weight `start` → 0 over `steps` generating steps; `warmup_weight` in `poses` stages."""
+    """Geometric supervision: weight `start` → 0 over `steps` steps; sizes of D_g."""
 
     start: float = 0.1
     steps: int = 12_000
     hidden_dim: int = 512
     depth: int = 3
 
-    def weight(self, generating_step: int) -> float:
-        return self.start * max(0.0, 1 - generating_step / self.steps) if self.steps else 0.0
+    def weight(self, step: int) -> float:
+        return self.start * max(0.0, 1 - step / self.steps) if self.steps else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +66,17 @@ class Injection:
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """Noise levels (logit-normal, moved by `shift`), guidance dropout, and how much more a person's latent counts."""
+    """Noise levels (logit-normal, moved by `shift`), guidance dropout, and two savings for small machines.
+
+    `person_weight`: how much more a latent cell counts where the person is. `driver_frames`: how many driving frames
+    of a clip are encoded, spread evenly from a random start (None: all, as the paper does).
+    """
 
     shift: float = 1.0
     drop_motion: float = 0.1
     drop_text: float = 0.1
     person_weight: float = 1.0
+    driver_frames: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,15 +115,6 @@ class Recipe:
                 return stage, step
             step -= stage.steps
         raise RecipeError(f"the recipe ends after {self.total_steps} steps")
-
-    def generating_step(self, step: int) -> int:
-        """Steps before this one that trained the generator: what the geometric weight is counted in."""
-        count = 0
-        for stage in self.stages:
-            here = min(step, stage.steps)
-            count += here if stage.kind != "poses" else 0
-            step -= here
-        return count
 
 
 def load_recipe(path: Path | str) -> Recipe:

@@ -51,20 +51,18 @@ class Trainee(nn.Module):
         finally:
             self._helpers = (backbone, AttachedInjection(backbone.blocks, self.injection, backbone.port))
 
-    def forward(self, batch: Batch, generate: bool = True) -> dict[str, Tensor]:
-        """Losses of a batch: `pose` always (where there is a decoder), `flow` when `generate`.
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses of a batch: `flow`, and `pose` where there is a decoder.
 
-        Keys read: driver [B, T, 3, H, W], hands [B, T, 2, 3, h, w], hand_present, pose [B, T, 51, 3, 3], pose_mask;
-        to generate also clean and noise [B, C, L, h, w], sigma [B], frame_numbers [B, T], drop_motion [B], prompts,
-        person [B, L, h, w] in [0, 1].
+        Keys read: driver [B, T, 3, H, W], hands [B, T, 2, 3, h, w], hand_present, pose [B, T, 51, 3, 3], pose_mask,
+        clean and noise [B, C, L, h, w], sigma [B], frame_numbers [B, T], drop_motion [B], prompts, person
+        [B, L, h, w] in [0, 1].
         """
         tokens = self.encoder(batch["driver"], batch["hands"], batch["hand_present"])
-        losses: dict[str, Tensor] = {}
+        losses = {"flow": self._flow_loss(tokens.joined(), batch)}
         if self.decoder is not None:
             pose = self.decoder(tokens.body, tokens.hands)
             losses["pose"] = pose_loss(pose, batch["pose"], batch["pose_mask"])
-        if generate:
-            losses["flow"] = self._flow_loss(tokens.joined(), batch)
         return losses
 
     def _flow_loss(self, tokens: Tensor, batch: Batch) -> Tensor:

@@ -105,9 +105,9 @@ class Trainer:
         keys = [(self.step, sample) for sample in range(rank, stage.batch, world)]
         batch = _to_device(self.batches(stage, keys), accelerator.device)
         with accelerator.autocast():
-            losses = self.model(batch, generate=stage.kind != "poses")
-        weight = 1.0 if stage.kind == "poses" else self.recipe.geometric.weight(self.recipe.generating_step(self.step))
-        loss = losses.get("flow", 0) + weight * losses["pose"] if "pose" in losses else losses["flow"]
+            losses = self.model(batch)
+        weight = self.recipe.geometric.weight(self.step)
+        loss = losses["flow"] + weight * losses.get("pose", 0)
         accelerator.backward(loss)
         norm = accelerator.clip_grad_norm_(self.trainee.parameters(), self.recipe.max_grad_norm)
         if not math.isfinite(float(norm)):

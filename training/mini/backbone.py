@@ -14,7 +14,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 from threedimo_core.backbones import WanBackbone
 from threedimo_core.mini_tokenizer import build_tokenizer
 
-WIDTH, LAYERS, HEADS = 256, 8, 2
+WIDTH, LAYERS, HEADS = 256, 6, 2
 TEXT_WIDTH = 128
 SAMPLING_SHIFT = 2.0
 

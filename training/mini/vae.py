@@ -36,7 +36,7 @@ class VaeSettings:
     batch: int = 16
     video_batch: int = 3
     video_frames: int = 5
-    video_every: int = 4
+    video_every: int = 6
     lr: float = 2e-3
     kl_weight: float = 1e-5
     ssim_weight: float = 0.1
