@@ -67,6 +67,7 @@ def performance_record(rendered: RenderedPerformance, fps: float, files: dict[st
         "hand_size": 0 if hands is None else hands.shape[1],
         "motion": performance.motion.name,
         "bodies": [identity.body_index for identity in performance.identities],
+        "appearances": [identity.appearance.summary for identity in performance.identities],
         "views": [
             _view_record(number, view.identity, view.camera, performance.cameras[view.camera], hands is not None)
             for number, view in enumerate(rendered.views)
