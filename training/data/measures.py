@@ -6,6 +6,7 @@ All are measured in the rest (A-) pose and scaled by the body's own joints, so o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def _along(points: np.ndarray, chain: list[np.ndarray]) -> np.ndarray:
     best = np.full(len(points), np.inf)
     place = np.zeros(len(points))
     last = len(chain) - 2
-    for k, (start, end) in enumerate(zip(chain[:-1], chain[1:], strict=True)):
+    for k, (start, end) in enumerate(pairwise(chain)):
         bone = end - start
         t = (points - start) @ bone / (bone @ bone)
         clipped = np.clip(t, 0.0, 1.0)
