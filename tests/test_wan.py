@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline
-from tiny_models import wan_backbone
+from tiny_models import wan22_vae, wan_backbone
 
 from threedimo_core.backbones import WanBackbone
 from threedimo_core.backbones.loading import load_backbone, save_backbone
@@ -40,6 +40,18 @@ def test_latents_are_normalised_and_causal(backbone: WanBackbone) -> None:
     decoded = backbone.decode(latents)
     assert decoded.shape == frames.shape
     assert 0 <= float(decoded.min()) <= float(decoded.max()) <= 1
+
+
+@torch.no_grad()
+def test_the_vae_of_ti2v_5b() -> None:
+    backbone = wan_backbone()
+    backbone.vae = wan22_vae()
+    assert backbone.size_multiple == 32
+    frames = torch.rand(1, 5, 3, 64, 96)
+    latents = backbone.encode_video(frames)
+    assert latents.shape == (1, *backbone.latent_shape(5, 64, 96)) == (1, 4, 2, 4, 6)
+    assert backbone.layout(latents).tokens_per_frame == 2 * 3
+    assert backbone.decode(latents).shape == frames.shape
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import transformers
 from diffusers import (
     AutoencoderKLHunyuanVideo15,
     AutoencoderKLWan,
@@ -17,7 +18,6 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5_VLTextConfig,
     Qwen2_5_VLTextModel,
-    SiglipImageProcessor,
     SiglipVisionConfig,
     SiglipVisionModel,
     T5Config,
@@ -73,6 +73,26 @@ def wan_vae(channels: int = 4) -> AutoencoderKLWan:
         base_dim=8, z_dim=channels, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True],
         latents_mean=[0.1] * channels, latents_std=[0.9] * channels,
     ).eval()  # fmt: skip
+
+
+def wan22_vae() -> AutoencoderKLWan:
+    """The VAE of TI2V-5B: residual, patched, 16×16×4."""
+    torch.manual_seed(1)
+    return AutoencoderKLWan(
+        base_dim=8,
+        decoder_base_dim=8,
+        z_dim=4,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+        latents_mean=[0.1] * 4,
+        latents_std=[0.9] * 4,
+        is_residual=True,
+        in_channels=12,
+        out_channels=12,
+        patch_size=2,
+        scale_factor_spatial=16,
+    ).eval()
 
 
 def wan_backbone(dim: int = 32, blocks: int = 2, **settings: object) -> WanBackbone:
@@ -142,9 +162,13 @@ def hunyuan_backbone(dim: int = 32, blocks: int = 2, **settings: object) -> Huny
         text_encoder_2=T5EncoderModel(glyph).eval(),
         tokenizer_2=ByT5Tokenizer(),
         image_encoder=SiglipVisionModel(image).eval(),
-        feature_extractor=SiglipImageProcessor(size={"height": 32, "width": 32}),
+        feature_extractor=_image_processor()(size={"height": 32, "width": 32}),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
     )
+
+
+def _image_processor() -> type:
+    return getattr(transformers, "SiglipImageProcessorPil", None) or transformers.SiglipImageProcessor
 
 
 BACKBONES = {"wan": wan_backbone, "hunyuan_video15": hunyuan_backbone}

@@ -39,7 +39,8 @@ def load_backbone(
 ) -> Backbone:
     """The backbone in a diffusers folder, in eval mode, on `device`.
 
-    offload: keep the networks in main memory and bring each to `device` when its turn comes.
+    offload: keep the networks in main memory and bring each to `device` when its turn comes; the VAE then also works
+    in tiles, which for long clips saves more than the networks weigh.
 
     Raises BackboneError naming every missing or damaged piece and where to get it.
     """
@@ -48,6 +49,8 @@ def load_backbone(
     parts = {name: _load_piece(folder / name, name, piece, family, dtype) for name, piece in family.pieces.items()}
     backbone = _BUILDERS[family.name](**parts)
     backbone.place(device, offload)
+    if offload:
+        backbone.vae.enable_tiling()
     return backbone
 
 
@@ -180,7 +183,7 @@ def _sources() -> str:
 
 def _load_piece(folder: Path, name: str, piece: Piece, family: Family, dtype: torch.dtype) -> Any:
     try:
-        loader = getattr(importlib.import_module(piece.library), _class_name(folder, piece))
+        loader = _loader(piece.library, _class_name(folder, piece))
         if piece.weights is None:
             return loader.from_pretrained(folder, local_files_only=True)
         part, report = loader.from_pretrained(
@@ -203,6 +206,12 @@ def _load_piece(folder: Path, name: str, piece: Piece, family: Family, dtype: to
             f"model or version; get {family.source}"
         )
     return part.requires_grad_(False).eval()
+
+
+def _loader(library: str, name: str) -> Any:
+    module = importlib.import_module(library)
+    # transformers 5 warns about torchvision unless an image processor is asked for in its Pillow form.
+    return getattr(module, f"{name}Pil", None) or getattr(module, name)
 
 
 def _class_name(folder: Path, piece: Piece) -> str:
