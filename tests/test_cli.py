@@ -8,8 +8,10 @@ import pytest
 import tiny_models
 
 from threedimo_core.backbones.loading import save_backbone
+from threedimo_core.camera_language import canonical
 from threedimo_core.checkpoint import save_adapter
 from threedimo_core.cli import main
+from threedimo_core.commands import demo
 from threedimo_core.images import read_image, write_image
 from threedimo_core.motion_clip import MotionClip
 from threedimo_core.video import probe_video, read_video, write_video
@@ -164,3 +166,20 @@ def test_info_tells_what_files_are(run, capsys) -> None:
 def test_debug_shows_where_an_error_came_from(run) -> None:
     with pytest.raises(ValueError, match="no such file"):
         run("--debug info nowhere")
+
+
+def test_demo_writes_three_videos_a_motion_and_a_sheet(run, folder: Path, monkeypatch, capsys) -> None:
+    """The demo's own inputs; a tiny model stands in for the mini, whose size does not matter here."""
+    monkeypatch.setattr(demo, "MINI_FOLDER", folder / "model")
+    monkeypatch.setattr(demo, "mini_adapter", lambda: folder / "model" / "adapter.safetensors")
+    assert run("demo --out demo --steps 1") == 0
+    files = {path.name for path in (folder / "demo").iterdir()}
+    videos = {f"{name}.mp4" for name in demo.CAMERAS}
+    assert files == videos | {"driving.mp4", "reference.png", "motion.safetensors", "sheet.png"}
+    assert {frames_of(folder / "demo" / name).shape for name in videos} == {(9, 32, 32, 3)}
+    assert "synthetic people" in capsys.readouterr().err
+
+
+def test_the_demo_asks_for_cameras_that_the_language_knows() -> None:
+    for text in demo.CAMERAS.values():
+        assert canonical(text) == text
