@@ -88,9 +88,7 @@ def habit_violations(source: str, path: Path) -> list[str]:
 
 
 def test_doors_are_one_way() -> None:
-    violations = [
-        v for path in source_files(*ROOMS) for v in door_violations(path.read_text(), path.relative_to(ROOT))
-    ]
+    violations = [v for path in source_files(*ROOMS) for v in door_violations(path.read_text(), path.relative_to(ROOT))]
     assert not violations, "\n".join(violations)
 
 
@@ -101,9 +99,7 @@ def test_habits() -> None:
 
 
 def test_files_are_short() -> None:
-    lengths = {
-        path.relative_to(ROOT): len(path.read_text().splitlines()) for path in source_files(*ROOMS, "tests")
-    }
+    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in source_files(*ROOMS, "tests")}
     too_long = {str(path): lines for path, lines in lengths.items() if lines > MAX_LINES}
     assert not too_long, f"over {MAX_LINES} lines, so more than one purpose: {too_long}"
 

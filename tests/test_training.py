@@ -149,7 +149,7 @@ def test_driving_frames_can_be_thinned_out():
     generator = torch.Generator().manual_seed(0)
     assert spread(17, None, generator).tolist() == list(range(17))
     numbers = spread(17, 9, generator)
-    assert len(numbers) == 9 and numbers.diff().min() >= 1 and 0 <= numbers.min() and numbers.max() <= 16
+    assert len(numbers) == 9 and numbers.diff().min() >= 1 and numbers.min() >= 0 and numbers.max() <= 16
 
 
 def test_missing_latents_name_the_command(data, vae):

@@ -110,9 +110,7 @@ _PRESETS: dict[str, MotionEncoderConfig] = {
         body=TokenizerConfig(
             image_size=96, num_tokens=5, width=192, depth=4, heads=3, stem_channels=(32, 64, 128, 192)
         ),
-        hand=TokenizerConfig(
-            image_size=48, num_tokens=2, width=128, depth=2, heads=2, stem_channels=(32, 64, 96, 128)
-        ),
+        hand=TokenizerConfig(image_size=48, num_tokens=2, width=128, depth=2, heads=2, stem_channels=(32, 64, 96, 128)),
         token_dim=192,
     ),
     "base": MotionEncoderConfig(
@@ -159,9 +157,7 @@ class InjectionConfig:
         )
         _require(self.head_dim % 2 == 0, f"head_dim must be even for rotary embedding, got {self.head_dim}")
         _require(self.window is None or self.window >= 0, f"window must be None or >= 0, got {self.window}")
-        _require(
-            self.frames_per_latent > 0, f"frames_per_latent must be positive, got {self.frames_per_latent}"
-        )
+        _require(self.frames_per_latent > 0, f"frames_per_latent must be positive, got {self.frames_per_latent}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -171,7 +167,5 @@ def from_dict(cls: type, data: dict[str, Any]) -> Any:
     """Build a flat config from a dict, refusing unknown keys by name (a newer file, or a typing error)."""
     known = {f.name for f in fields(cls)}
     unknown = sorted(set(data) - known)
-    _require(
-        not unknown, f"{cls.__name__} does not know {', '.join(unknown)}; it knows {', '.join(sorted(known))}"
-    )
+    _require(not unknown, f"{cls.__name__} does not know {', '.join(unknown)}; it knows {', '.join(sorted(known))}")
     return cls(**data)

@@ -18,9 +18,7 @@ def keyed_generator(*key: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
 
-def sample_sigma(
-    generator: torch.Generator, shift: float = 1.0, mean: float = 0.0, std: float = 1.0
-) -> float:
+def sample_sigma(generator: torch.Generator, shift: float = 1.0, mean: float = 0.0, std: float = 1.0) -> float:
     """Logit-normal noise level in (0, 1), moved towards noise by `shift` > 1 (as Wan and SD3 do)."""
     sigma = torch.sigmoid(torch.randn((), generator=generator) * std + mean).item()
     return shift * sigma / (1 + (shift - 1) * sigma)
