@@ -275,7 +275,7 @@ def _needed_distance(
         right, _, forward = _axes(*_angles_towards(aim - place))
         sideways, depth = np.abs((centre - place) @ right), (centre - place) @ forward
         wide = sideways + _HALF_BODY * height <= 0.5 * aspect * depth / focal
-        if wide.all() and (depth >= 0.75 * focal * height).all():
+        if wide.all() and (depth >= focal * height).all():
             break
         distance *= 1.06
     return distance

@@ -4,8 +4,8 @@
 resamples; `variants` gives mirrored and retimed copies.
 """
 
-from .load import SUFFIXES, import_motion
+from .load import SUFFIXES, import_motion, read_motion
 from .source import MotionFileError
 from .variants import variants, with_drawn_fingers
 
-__all__ = ["SUFFIXES", "MotionFileError", "import_motion", "variants", "with_drawn_fingers"]
+__all__ = ["SUFFIXES", "MotionFileError", "import_motion", "read_motion", "variants", "with_drawn_fingers"]

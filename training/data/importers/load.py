@@ -28,6 +28,13 @@ def import_motion(
     `fps`. Fingers are the file's where it has them, else relaxed (`with_drawn_fingers` draws some).
     MotionFileError (a ValueError) says what is wrong with a bad file, and in which line.
     """
+    return read_motion(path, fps, skeleton, amc_fps)[0]
+
+
+def read_motion(
+    path: Path | str, fps: float = 30.0, skeleton: Path | str | None = None, amc_fps: float = AMC_FPS
+) -> tuple[Motion, bool]:
+    """As `import_motion`, and whether the fingers are the file's own."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".bvh":
@@ -38,7 +45,7 @@ def import_motion(
         found = read_amass(path)
     else:
         raise MotionFileError(path, f"unknown ending {suffix!r}; motions are read from {', '.join(SUFFIXES)}")
-    return finish(found, path.stem, fps)
+    return finish(found, path.stem, fps), found.has_fingers
 
 
 def finish(found: Retargeted, name: str, fps: float) -> Motion:

@@ -27,13 +27,14 @@ Put = Callable[[str, np.ndarray], None]  # joint name, local rotations [T, 3, 3]
 
 _SIDES = (("left", 1.0), ("right", -1.0))
 _SPINE_PARTS = (("spine1", 0.35), ("spine2", 0.35), ("spine3", 0.30))
+_LEAST_FINGER_MOVEMENT = 0.1  # of a rotation matrix's entries, some 6 degrees
 _LEAST_HINGE = 0.02  # mean squared sine of the joint's bend below which its hinge is not believed
 
 
 @dataclass(frozen=True)
 class Retargeted:
-    """root [T, 3, 3], transl [T, 3] (metres, 1.70 m person), pose [T, 51, 3, 3], fps; `has_fingers`: fingers came
-    from the file (else they are relaxed)."""
+    """root [T, 3, 3], transl [T, 3] (metres, 1.70 m person), pose [T, 51, 3, 3], fps; `has_fingers`: the fingers
+    move as the file says (else they are as still as its skeleton, or relaxed)."""
 
     root: np.ndarray
     transl: np.ndarray
@@ -102,7 +103,8 @@ def retarget(source: SourceMotion) -> Retargeted:
     hips = (scene.at("left_hip") + scene.at("right_hip")) / 2
     rest_hips = (OFFSETS[JOINT["left_hip"]] + OFFSETS[JOINT["right_hip"]]) / 2
     transl = hips - pelvis @ rest_hips
-    has_fingers = "left_index1" in scene.joints or "right_index1" in scene.joints
+    # Many skeletons have finger joints that the performance never moved.
+    has_fingers = bool(np.ptp(pose[:, 21:], axis=0).max() > _LEAST_FINGER_MOVEMENT)
     return Retargeted(pelvis, transl, pose, source.fps, has_fingers)
 
 
