@@ -29,7 +29,8 @@ class Family:
 
     transformer: class name in transformer/config.json. pipeline: the diffusers pipeline the folder belongs to.
     settings: what model_index.json must say beside the pieces. source: where people get it.
-    full_precision: pieces always loaded in float32, as their makers advise.
+    full_precision: pieces always loaded in float32, as their makers advise. others: what models of the same class
+    with other settings are, and why they do not serve.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Family:
     source: str
     settings: tuple[tuple[str, object], ...] = ()
     full_precision: tuple[str, ...] = ()
+    others: str = ""
 
 
 def _network(name: str) -> Piece:
@@ -69,6 +71,7 @@ WAN = Family(
     # A timestep for every token: what makes it the TI2V model and not T2V.
     settings=(("expand_timesteps", True),),
     full_precision=("vae",),
+    others="Wan's text-to-video models take no reference image, its 14B image-to-video models take it another way",
 )
 
 HUNYUAN_VIDEO15 = Family(

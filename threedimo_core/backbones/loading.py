@@ -113,7 +113,7 @@ def _identify(folder: Path) -> Family:
         if index.get(name) != wanted:
             raise BackboneError(
                 f"{folder}: its model_index.json says {name} = {index.get(name)!r}, {family.title} has {wanted!r}: "
-                f"this is another model of the same class; get {family.source}"
+                f"this is another model of the same class. {family.others}; get {family.source}"
             )
     return family
 
