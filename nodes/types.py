@@ -1,0 +1,8 @@
+"""The custom socket types that 3DiMo's nodes pass to one another."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+Motion = io.Custom("THREEDIMO_MOTION")  # a threedimo_core.motion_clip.MotionClip
+Model3DiMo = io.Custom("THREEDIMO_MODEL")  # a nodes.model_patcher.LoadedModel: the adapter and how the host holds it
