@@ -91,11 +91,6 @@ class WarpRenderer:
                     sight_kernel, (len(cameras), NUM_JOINTS),
                     [person.mesh.mesh, surroundings.props, settings.near_prop, records, joints, depths, sight],
                 )  # fmt: skip
-                joints = wp.array(posed.joints[frame].numpy(), dtype=wp.vec3)
-                wp.launch(
-                    sight_kernel, (len(cameras), NUM_JOINTS),
-                    [person.mesh.mesh, surroundings.props, NEAREST_PROP, records, joints, depths, sight],
-                )  # fmt: skip
                 _split(out.numpy(), sizes, views, frame)
                 in_sight[:, frame] = sight.numpy()
         return [
