@@ -121,6 +121,8 @@ def test_other_settings_do_not_mix(folder):
 def test_contact_sheets_are_drawn(folder, tmp_path):
     assert main(["show", str(folder), "--out", str(tmp_path), "--count", "1", "--columns", "2"]) == 0
     assert len(list(tmp_path.glob("*.png"))) == 1
+    assert main(["show", str(folder), "--out", str(tmp_path), "--overview"]) == 0
+    assert (tmp_path / "overview.png").stat().st_size > 0
 
 
 def test_two_people_share_a_motion_and_its_cameras():

@@ -64,10 +64,37 @@ def _title(record: Record) -> str:
     return f"{record['id']}   {record.get('motion', '')}   {record.get('kind', '')}   bodies {record.get('bodies', '')}"
 
 
+def save_picture(picture: np.ndarray, path: Path) -> None:
+    """Write an RGB picture as PNG. OSError when the folder cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), picture[..., ::-1]):
+        raise OSError(f"{path} could not be written")
+
+
 def save_sheet(figure: Figure, path: Path) -> None:
     """Write a figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
+
+
+def overview(store: ClipStore, records: list[Record], across: int = 6, height: int = 96) -> np.ndarray:
+    """Many performances on one picture [H, W, 3]: a block each, a row a view: first, middle and last frame."""
+    blocks = []
+    for record in records:
+        rows = []
+        for view in range(len(record["views"])):
+            frames = store.frames(record, view).permute(0, 2, 3, 1).numpy()
+            chosen = (frames[t] for t in (0, len(frames) // 2, -1))
+            rows.append(np.concatenate([enlarged(frame, height) for frame in chosen], axis=1))
+        blocks.append(np.pad(np.concatenate(rows), ((4, 4), (4, 4), (0, 0)), constant_values=255))
+    highest, widest = (max(block.shape[axis] for block in blocks) for axis in (0, 1))
+    blocks += [np.zeros((0, 0, 3), np.uint8)] * (-len(blocks) % across)
+    filled = [
+        np.pad(b, ((0, highest - b.shape[0]), (0, widest - b.shape[1]), (0, 0)), constant_values=255) for b in blocks
+    ]
+    return np.concatenate(
+        [np.concatenate(filled[i : i + across], axis=1) for i in range(0, len(filled), across)], axis=0
+    )
 
 
 def enlarged(frame: np.ndarray, height: int) -> np.ndarray:
