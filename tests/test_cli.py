@@ -112,6 +112,9 @@ def test_the_other_uses(run, folder: Path, line: str) -> None:
         ("--driving reference.png --reference driver.mp4", "not a picture"),
         ("--driving short.mp4 --reference reference.png", "--hold-last"),
         ("--driving driver.mp4 --reference reference.png --frames 8", "use 5 or 9"),
+        ("--driving driver.mp4 --reference reference.png --frames 257 --hold-last", "at most 253 frames"),
+        ("--driving driver.mp4 --reference reference.png --fps 0", "fps"),
+        ("--driving driver.mp4 --reference reference.png --out driver.mp4/wrong.mp4", "folder"),
         ("--driving driver.mp4 --reference reference.png --height 40 --width 40", "use 48 × 48"),
         ("--driving driver.mp4 --reference reference.png --height 32", "give both"),
         ("--driving driver.mp4 --reference reference.png --steps 0", "steps"),
@@ -127,7 +130,7 @@ def test_the_other_uses(run, folder: Path, line: str) -> None:
     ],
 )
 def test_wrong_inputs_get_one_message_and_no_traceback(run, folder: Path, capsys, line: str, said: str) -> None:
-    assert run(f"animate {MODEL} {line} --out wrong.mp4") == 2
+    assert run(f"animate {MODEL} --out wrong.mp4 {line}") == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith("threedimo animate: ") and said in message
     assert not list(folder.glob("*wrong*"))

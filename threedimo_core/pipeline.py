@@ -27,7 +27,7 @@ from .encoding import encode_motion, require_frames, require_values, unit_pixels
 from .flow import keyed_generator
 from .frame_grid import fit_size, frame_count, require_frame_count, require_size
 from .motion_attention import MotionContext, motion_context
-from .motion_clip import MotionClip
+from .motion_clip import MotionClip, require_fps
 from .motion_edit import hold, join, resample, trim
 from .sampling import Cancelled, Conditions, Progress, SamplingSettings, denoise
 
@@ -63,6 +63,8 @@ class GenerationSettings:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not math.isfinite(value) or not 0 <= value <= 10:
                 raise ValueError(f"{name} is {value!r}; expected a number from 0 to 10 (1 is as trained)")
+        if self.fps is not None:
+            require_fps(self.fps)
         if (self.height is None) != (self.width is None):
             raise ValueError(f"height is {self.height}, width is {self.width}: give both, or neither")
 

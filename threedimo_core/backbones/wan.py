@@ -78,6 +78,12 @@ class WanBackbone(Backbone):
     def latent_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         stride = self.spatial_stride
         latents = (num_frames - 1) // self.frames_per_latent + 1
+        limit, multiple = self.transformer.config.rope_max_seq_len, self.size_multiple
+        if max(latents, height // multiple, width // multiple) > limit:
+            raise ValueError(
+                f"{num_frames} frames of {height} × {width} px are more than this backbone has positions for: at most "
+                f"{(limit - 1) * self.frames_per_latent + 1} frames and {limit * multiple} px a side"
+            )
         return self.vae.config.z_dim, latents, height // stride, width // stride
 
     def layout(self, latents: Tensor) -> VideoLayout:

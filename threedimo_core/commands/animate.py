@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,9 +80,20 @@ def check(arguments: Namespace) -> None:
         raise ValueError("--keep-audio needs --driving: a motion file has no sound")
     if arguments.out.suffix.lower() not in WRITE_SUFFIXES:
         raise ValueError(f"--out {arguments.out}: videos are written as {', '.join(WRITE_SUFFIXES)}; change the suffix")
+    require_folder(arguments.out)
     for path in (arguments.driving, arguments.motion, arguments.reference):
         if path is not None and not path.is_file():
             raise ValueError(f"{path}: there is no such file")
+
+
+def require_folder(out: Path) -> None:
+    """Make the folder of `out` now rather than fail after minutes of work; ValueError where that cannot be."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out {out}: its folder cannot be made: {error.strerror}; name another one") from error
+    if not os.access(out.parent, os.W_OK):
+        raise ValueError(f"--out {out}: its folder may not be written to; name another one")
 
 
 def plan_shots(cameras: list[str], out: Path) -> list[Shot]:
@@ -97,7 +109,7 @@ def report_cameras(shots: list[Shot], adapter: Adapter) -> None:
         parsed = parse(shot.camera)
         for fault in parsed.not_understood if adapter.record.text_grammar == "camera_language" else ():
             if not parsed.prompt.moves and parsed.prompt.view is None:
-                raise ValueError(f"--camera {shot.camera!r}: {fault}; the phrases are in docs/camera_language.md")
+                raise ValueError(f"--camera, not understood: {fault}; docs/camera_language.md lists the phrases")
             say(f"camera, not understood: {fault}")
         for note in parsed.notes:
             say(f"camera: {note}")
@@ -161,7 +173,7 @@ def choose_length(
     available = resample(motion, fps).num_frames
     if available < MIN_FRAMES:
         raise ValueError(
-            f"the motion has {available} frames at {fps:g} fps, at least {MIN_FRAMES} are needed: take a longer one, "
+            f"the motion is too short ({available} of at least {MIN_FRAMES} frames at {fps:g} fps): take a longer one, "
             f"or hold its last pose with --frames {trained} --hold-last"
         )
     if available > trained:
