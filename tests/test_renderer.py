@@ -134,7 +134,7 @@ def test_wrong_inputs_are_refused(renderer):
 
 @pytest.mark.parametrize("seed", range(0, 24, 3))
 def test_a_dressed_mesh_is_well_formed(seed):
-    body, look, _ = stage(seed)
+    _, look, _ = stage(seed)
     mesh = look.mesh
     count = len(mesh.rest)
     assert mesh.faces.min() >= 0 and mesh.faces.max() < count

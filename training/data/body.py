@@ -57,6 +57,11 @@ class BodyAsset:
     region: np.ndarray  # [V] uint8: 0 body, 1 head, 2 / 3 left / right hand, 4 / 5 left / right foot, 6+ cavities
     gender: np.ndarray  # [NUM_BODIES] 0 male .. 1 female
 
+    @cached_property
+    def skin_ids(self) -> np.ndarray:
+        """Indices of the vertices of the skin."""
+        return np.unique(self.faces["skin"])
+
 
 @lru_cache(maxsize=1)
 def load_asset(path: Path = ASSET) -> BodyAsset:
@@ -158,7 +163,7 @@ class Body:
         low, high = float(standing[:, 1].min()), float(standing[:, 1].max())
         self.height = high - low
         self.pelvis_height = -low
-        skin_ids = np.unique(self.asset.faces["skin"])
+        skin_ids = self.asset.skin_ids
         feet = np.isin(self.asset.region, (4, 5))[skin_ids]
         self._contact = np.concatenate([skin_ids[feet][::2], skin_ids[~feet][::12]])
 

@@ -98,7 +98,7 @@ def _knot(rng: np.random.Generator, body: Body, sizes: Measures, name: str) -> l
 def _blob(body: Body, centre: np.ndarray, radii: np.ndarray) -> Piece:
     """An ellipsoid that moves with the head: its vertices are tied to one vertex of the crown."""
     unit, faces = ellipsoid_grid(9, 14)
-    skin = np.unique(body.asset.faces["skin"])
+    skin = body.asset.skin_ids
     crown = int(skin[body.rest_vertices[skin, 1].argmax()])
     tied = np.full(len(unit), crown)
     rest = (centre + unit * radii).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .body import Body
 from .measures import Measures
-from .scene import hsv
+from .scene import GAMMA, hsv
 
 SKIN, EYE, HAIR, CLOTH, SHOE, FACE = range(6)  # render_kernels.MAT_*
 
@@ -67,8 +67,8 @@ class Palette:
 
 
 def linear(display: tuple[int, int, int] | np.ndarray) -> np.ndarray:
-    """sRGB 0..255 -> linear 0..1 (the renderer's own 2.2 gamma)."""
-    return (np.asarray(display, np.float64) / 255.0) ** 2.2
+    """sRGB 0..255 -> linear 0..1 (the renderer's own gamma)."""
+    return (np.asarray(display, np.float64) / 255.0) ** GAMMA
 
 
 def sample_palette(rng: np.random.Generator) -> Palette:

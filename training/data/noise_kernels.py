@@ -9,9 +9,9 @@ import warp as wp
 @wp.func
 def hash3(x: wp.int32, y: wp.int32, z: wp.int32, seed: wp.int32):
     h = wp.uint32(x) * wp.uint32(73856093) ^ wp.uint32(y) * wp.uint32(19349663)
-    h = h ^ wp.uint32(z) * wp.uint32(83492791) ^ wp.uint32(seed) * wp.uint32(2654435761)
-    h = (h ^ (h >> wp.uint32(15))) * wp.uint32(2246822519)
-    h = (h ^ (h >> wp.uint32(13))) * wp.uint32(3266489917)
+    h = h ^ wp.uint32(z) * wp.uint32(83492791) ^ wp.uint32(seed) * wp.uint32(461845907)
+    h = (h ^ (h >> wp.uint32(15))) * wp.uint32(739982445)
+    h = (h ^ (h >> wp.uint32(13))) * wp.uint32(695872825)
     h = h ^ (h >> wp.uint32(16))
     return float(h & wp.uint32(65535)) / 65535.0
 

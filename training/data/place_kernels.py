@@ -17,7 +17,7 @@ PROP = wp.constant(3)
 @wp.func
 def sky_colour(d: wp.vec3, s: SceneParams):
     up = wp.clamp(d[1], -1.0, 1.0)
-    colour = wp.lerp(s.horizon, s.zenith, wp.pow(wp.max(up, 0.0), 0.6))
+    colour = wp.lerp(s.horizon, s.zenith, wp.sqrt(wp.max(up, 0.0)))
     azimuth = wp.atan2(d[0], d[2])
     if s.clouds > 0.0 and up > 0.02:
         k = 1.2 / (up + 0.15)
@@ -228,7 +228,9 @@ def contact_openness(point: wp.vec3, settings: ShadeSettings):
         dz = point[2] - settings.contact[j, 2]
         height = settings.contact[j, 1]
         reach = 0.18 + 0.8 * height
-        free = free * (1.0 - 0.55 / (1.0 + 4.0 * height) * wp.exp(-(dx * dx + dz * dz) / (reach * reach)))
+        near = wp.max(1.0 - (dx * dx + dz * dz) / (5.0 * reach * reach), 0.0)
+        near = near * near
+        free = free * (1.0 - 0.55 / (1.0 + 4.0 * height) * near * near)
     return free
 
 

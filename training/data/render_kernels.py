@@ -33,17 +33,23 @@ wp.set_module_options({"enable_backward": False})
 
 
 @wp.func
-def in_shadow(mesh: wp.uint64, o: wp.vec3, d: wp.vec3, props: wp.array(dtype=Prop), low: wp.vec3, high: wp.vec3):
-    """Whether the person (inside the box low..high) or a prop stands between a point and the light."""
-    for i in range(props.shape[0]):
-        if ray_prop(o, d, props[i]) > 0.0:
-            return True
+def meets_box(o: wp.vec3, d: wp.vec3, low: wp.vec3, high: wp.vec3):
+    """Whether a ray meets the box low..high."""
     inv = wp.vec3(1.0 / safe(d[0]), 1.0 / safe(d[1]), 1.0 / safe(d[2]))
     a = wp.cw_mul(low - o, inv)
     b = wp.cw_mul(high - o, inv)
     near = wp.max(wp.max(wp.min(a[0], b[0]), wp.min(a[1], b[1])), wp.min(a[2], b[2]))
     far = wp.min(wp.min(wp.max(a[0], b[0]), wp.max(a[1], b[1])), wp.max(a[2], b[2]))
-    if near > far or far < 0.0:
+    return near <= far and far >= 0.0
+
+
+@wp.func
+def in_shadow(mesh: wp.uint64, o: wp.vec3, d: wp.vec3, props: wp.array(dtype=Prop), low: wp.vec3, high: wp.vec3):
+    """Whether the person (inside the box low..high) or a prop stands between a point and the light."""
+    for i in range(props.shape[0]):
+        if ray_prop(o, d, props[i]) > 0.0:
+            return True
+    if not meets_box(o, d, low, high):
         return False
     return wp.mesh_query_ray_anyhit(mesh, o, d, 20.0)
 
@@ -59,7 +65,10 @@ def lit(
     fill = 0.12 * wp.max(wp.dot(n, -view), 0.0)
     light = s.sun_light * (facing * shadow) + (sky + fill * s.sky_light) * occlusion
     half = wp.normalize(sun - view)
-    shine = gloss * wp.pow(wp.max(wp.dot(n, half), 0.0), 24.0) * shadow
+    shine = wp.max(wp.dot(n, half), 0.0)
+    shine = shine * shine * shine
+    shine = shine * shine * shine * shine
+    shine = gloss * shadow * shine * shine  # to the 24th
     return wp.cw_mul(base, light) + s.sun_light * shine
 
 
@@ -92,7 +101,8 @@ def shade_person(
             shadow = 0.0
     if material.kind == MAT_HAIR:
         free = free * (0.75 + 0.25 * wp.clamp(normal[1] + 0.6, 0.0, 1.0))
-    rim = wp.pow(1.0 - wp.max(wp.dot(normal, -d), 0.0), 4.0)
+    rim = 1.0 - wp.max(wp.dot(normal, -d), 0.0)
+    rim = rim * rim * rim * rim
     out = lit(base, normal, d, sun, shadow, free, material.gloss, material.wrap, s)
     return out + 0.10 * rim * free * wp.cw_mul(base, s.sky_light)
 
@@ -129,7 +139,8 @@ def shade_place(
                 shadow = 0.0
     colour = lit(base, normal, d, sun, shadow, free, 0.0, 0.0, s)
     if s.has_room == 0:
-        colour = wp.lerp(colour, s.horizon, 1.0 - wp.exp(-hit.t * hit.t / (s.haze * s.haze)))
+        far = hit.t * hit.t / (s.haze * s.haze)
+        colour = wp.lerp(colour, s.horizon, far / (1.0 + far))
     return colour
 
 
@@ -184,5 +195,5 @@ def render_kernel(
     for channel in range(3):
         value = wp.max(total[channel] * share * scene.exposure, 0.0)
         value = value * (1.0 + value * 0.15) / (1.0 + value * 0.55)  # a shoulder: highlights keep their colour
-        out[tid, channel] = wp.uint8(wp.min(wp.pow(value, 0.4545) * 255.0 + 0.5, 255.0))
+        out[tid, channel] = wp.uint8(wp.min(wp.sqrt(value) * 255.0 + 0.5, 255.0))
     out[tid, 3] = wp.uint8(covered * share * 255.0 + 0.5)

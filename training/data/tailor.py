@@ -41,7 +41,7 @@ def cut(body: Body, faces: np.ndarray, field: np.ndarray) -> Piece:
     edges = np.concatenate([one[:, [0, 1]], one[:, [0, 2]], two[:, [0, 1]], two[:, [0, 2]]])
     low, high = edges.min(axis=1), edges.max(axis=1)
     key, back = np.unique(low * len(field) + high, return_inverse=True)
-    old = np.unique(np.concatenate([whole.reshape(-1), one[:, 0], two[:, 1:].reshape(-1)]))
+    old = used_vertices(np.concatenate([whole.reshape(-1), one[:, 0], two[:, 1:].reshape(-1)]), len(field))
     number = np.full(len(field), -1)
     number[old] = np.arange(len(old))
     on_edge = len(old) + back.reshape(-1)
@@ -57,6 +57,11 @@ def cut(body: Body, faces: np.ndarray, field: np.ndarray) -> Piece:
     shares = np.concatenate([np.zeros(len(old)), share]).astype(np.float32)
     piece = Piece(first, second, shares, np.concatenate([number[whole], cut_one, cut_two]), np.zeros(0))
     return replace(piece, rest=piece.follow(body.rest_vertices).astype(np.float32))
+
+
+def used_vertices(indices: np.ndarray, count: int) -> np.ndarray:
+    """Sorted distinct indices below `count`; far quicker than sorting them."""
+    return np.flatnonzero(np.bincount(indices.reshape(-1), minlength=count))
 
 
 def _rotate(faces: np.ndarray, inside: np.ndarray, lonely: bool) -> np.ndarray:
@@ -87,10 +92,12 @@ def neighbour_mean(faces: np.ndarray, count: int) -> sparse.csr_matrix:
 
 def rim(faces: np.ndarray, count: int) -> np.ndarray:
     """[N] bool: vertices on an open edge."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    key, uses = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.stack([edges.min(axis=1), edges.max(axis=1)], axis=1)
+    key = np.sort(edges[:, 0] * count + edges[:, 1])
+    new = np.concatenate([[True], key[1:] != key[:-1], [True]])
+    open_edges = key[new[:-1] & new[1:]]  # edges of one triangle only
     on_rim = np.zeros(count, bool)
-    open_edges = key[uses == 1]
     on_rim[open_edges // count] = True
     on_rim[open_edges % count] = True
     return on_rim
