@@ -68,6 +68,13 @@ def test_what_the_rooms_import_is_declared() -> None:
     assert not undeclared
 
 
+def test_every_file_beside_the_code_is_packaged() -> None:
+    for room, patterns in PROJECT["tool"]["setuptools"]["package-data"].items():
+        packaged = {path for pattern in patterns for path in (ROOT / room).glob(pattern)}
+        beside = {p for p in (ROOT / room).rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+        assert beside <= packaged, f"not in pyproject's package-data: {sorted(map(str, beside - packaged))}"
+
+
 def test_comfyui_entry_is_empty_without_a_package_and_lazy_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = load_entry("plain_entry", package=False)
     assert not hasattr(plain, "comfy_entrypoint")
