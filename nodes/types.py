@@ -5,4 +5,4 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 Motion = io.Custom("THREEDIMO_MOTION")  # a threedimo_core.motion_clip.MotionClip
-Model3DiMo = io.Custom("THREEDIMO_MODEL")  # a nodes.model_patcher.LoadedModel: the adapter and how the host holds it
+Model3DiMo = io.Custom("THREEDIMO_MODEL")  # a nodes.holding.LoadedModel: the adapter, and how the host holds it
