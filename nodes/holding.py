@@ -19,8 +19,8 @@ class LoadedModel:
     """A 3DiMo model in the host: what travels between our nodes as THREEDIMO_MODEL.
 
     name: as in the list of the load node. encoder, injection, decoder: the host's patchers of the adapter's modules
-    (decoder None where the file has none). Weights keep the type of the file; the host's layers cast them to what
-    they compute with.
+    (decoder None where the file has none). The motion layers keep the type of the file and compute in the type of the
+    video model; encoder and decoder are float32, as small differences in tokens add up over a clip.
     """
 
     name: str
@@ -33,7 +33,8 @@ class LoadedModel:
 def hold_adapter(path: Path, name: str) -> LoadedModel:
     """Read an adapter file into modules of the host's own layers; TensorFileError names what is wrong with it."""
     adapter = load_adapter(path, dtype=None, operations=comfy.ops.manual_cast)
-    decoder = patcher(adapter.decoder) if adapter.decoder is not None else None
+    adapter.encoder.float()
+    decoder = patcher(adapter.decoder.float()) if adapter.decoder is not None else None
     return LoadedModel(name, adapter, patcher(adapter.encoder), patcher(adapter.injection), decoder)
 
 

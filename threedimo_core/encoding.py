@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .cancelling import Cancelled
 from .checkpoint import Adapter
 from .motion_clip import MotionClip
-from .sampling import Cancelled
 
 
 @torch.no_grad()

@@ -17,19 +17,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .backbones.base import Backbone
 from .camera_language import CameraPrompt, Move, MoveKind, canonical, write
+from .cancelling import Cancelled
 from .checkpoint import Adapter
 from .encoding import encode_motion, require_frames, require_values, unit_pixels
+from .fitting import fit_motion, prepare_reference
 from .flow import keyed_generator
-from .frame_grid import fit_size, frame_count, require_frame_count, require_size
+from .frame_grid import fit_size, require_size
 from .motion_attention import MotionContext, motion_context
 from .motion_clip import MotionClip, require_fps
-from .motion_edit import hold, join, resample, trim
-from .sampling import Cancelled, Conditions, Progress, SamplingSettings, denoise
+from .motion_edit import hold
+from .sampling import Conditions, Progress, SamplingSettings, denoise
 
 __all__ = ["Cancelled", "GenerationSettings", "Pipeline", "fit_motion", "prepare_reference"]
 
@@ -213,40 +214,6 @@ class Pipeline:
         layout = backbone.layout(latents)
         line_up = [motion_context(t, layout, injection.config, strength=settings.strength) for t in (tokens, none)]
         return line_up[0], line_up[1]
-
-
-def fit_motion(
-    motion: MotionClip, fps: float, num_frames: int | None = None, per_latent: int = 4, hold_last: bool = False
-) -> MotionClip:
-    """The motion at `fps`, with `num_frames` frames (None: all it has, rounded down to per_latent·n + 1).
-
-    A motion that is too short is an error that names the count that works, or its last pose is held.
-    """
-    motion = resample(motion, fps)
-    available = motion.num_frames
-    wanted = frame_count(available, "down", per_latent) if num_frames is None else num_frames
-    require_frame_count(wanted, per_latent)
-    if wanted <= available:
-        return trim(motion, 0, wanted)
-    if not hold_last:
-        raise ValueError(
-            f"{wanted} frames were asked for, but the motion has {available} at {fps:g} fps: ask for "
-            f"{frame_count(available, 'down', per_latent)} or fewer, or let the last pose be held"
-        )
-    return join(motion, hold(motion, -1, wanted - available))
-
-
-def prepare_reference(image: Tensor, height: int, width: int) -> Tensor:
-    """Image [3, H, W] → [3, height, width], aspect kept: cut evenly on both sides, then scaled."""
-    given_h, given_w = image.shape[-2:]
-    # Cut before scaling: a long thin picture would be huge once its short side fits.
-    cut_h = max(1, min(given_h, round(given_w * height / width)))
-    cut_w = max(1, min(given_w, round(given_h * width / height)))
-    top, left = (given_h - cut_h) // 2, (given_w - cut_w) // 2
-    image = image[:, top : top + cut_h, left : left + cut_w]
-    if (cut_h, cut_w) != (height, width):
-        image = F.interpolate(image[None], (height, width), mode="bicubic", antialias=True, align_corners=False)[0]
-    return image.clamp(0, 1)
 
 
 def _one_image(image: Tensor) -> Tensor:

@@ -17,16 +17,13 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from .backbones.base import Backbone
+from .cancelling import Cancelled
 from .flow import clean_from_velocity, guided_velocity
 from .injection import AttachedInjection
 from .motion_attention import MotionContext
 
 Progress = Callable[[int, int, Tensor], None]
 """Called after every step with (steps done, steps in all, latents [1, C, L, h, w] of the clip as now foreseen)."""
-
-
-class Cancelled(Exception):
-    """The caller's `cancelled` said stop; nothing was generated and the model is as it was before."""
 
 
 @dataclass(frozen=True, kw_only=True)
