@@ -52,7 +52,7 @@ class BodyAsset:
     bone_names: tuple[str, ...]
     skin_bones: np.ndarray  # [V, 8] int64
     skin_weights: np.ndarray  # [V, 8] float32, rows sum to 1
-    faces: dict[str, np.ndarray]  # layer -> [F, 3] int64
+    faces: dict[str, np.ndarray]  # layer -> [F, 3] int64; other sources than the baked one have skin and eyes only
     masks: dict[str, np.ndarray]  # lips, eyelids, ears, fingernails -> [V] float32 in 0..1
     region: np.ndarray  # [V] uint8: 0 body, 1 head, 2 / 3 left / right hand, 4 / 5 left / right foot, 6+ cavities
     gender: np.ndarray  # [NUM_BODIES] 0 male .. 1 female
@@ -130,16 +130,18 @@ def skin(rest: np.ndarray, skin_bones: np.ndarray, skin_weights: np.ndarray, bon
 class Body:
     """One adult: `Body.load(index)` for index in 0..NUM_BODIES - 1."""
 
-    def __init__(self, index: int, asset: BodyAsset) -> None:
+    def __init__(self, index: int, asset: BodyAsset, calibration: np.ndarray | None = None) -> None:
+        """calibration [52, 3, 3]: rotations from the asset's rest pose to SMPL's T-pose; None measures them."""
         num_vertices = len(asset.region)
         self.index = index
         self.asset = asset
         self.is_female = bool(asset.gender[index] > 0.5)
         self.rest_vertices = asset.points[index, :num_vertices]  # [V, 3], A-pose, all layers
-        self.faces = np.concatenate([asset.faces["skin"], asset.faces["eyes"]])  # [F, 3] the bare body
+        self.faces = np.concatenate([asset.faces[layer] for layer in ("skin", "eyes")])  # [F, 3] the bare body
         self.points = dict(zip(asset.joint_names, asset.points[index, num_vertices:], strict=True))
         self._heads = np.stack([self.points[name] for name in asset.bone_names]).astype(np.float64)  # [B, 3]
-        self._calibration = torch.from_numpy(calibrate(self.points)).float()  # [52, 3, 3]
+        measured = calibrate(self.points) if calibration is None else calibration
+        self._calibration = torch.from_numpy(measured).float()
         self._set_t_pose()
 
     @classmethod

@@ -44,14 +44,15 @@ class Garment:
 def sample_outfit(rng: np.random.Generator, body: Body, sizes: Measures) -> list[Garment]:
     """A top, something for the legs and shoes; or a dress and shoes."""
     shoes = [Garment(*each) for each in sample_shoes(rng, body, sizes)]
-    if body.is_female and rng.random() < 0.2:
+    wears_skirts = body.is_female and "skirt" in body.asset.faces
+    if wears_skirts and rng.random() < 0.2:
         return [*_dress(rng, body, sizes), *shoes]
     name = str(rng.choice(_TOPS))
     waist = rng.uniform(0.14, 0.28)
     tucked = name != "loose" and rng.random() < 0.35
     top = _top_field(body, sizes, rng.uniform(-0.28, waist - 0.12), rng.uniform(*_SLEEVES[name]),
                      rng.uniform(0.0, 0.12), tank=name == "tank")  # fmt: skip
-    if body.is_female and rng.random() < 0.25:
+    if wears_skirts and rng.random() < 0.25:
         legs_name, end, waist = "skirt", rng.uniform(0.4, 1.4), min(waist, _skirt_top(body, sizes))
     else:
         legs_name = str(rng.choice(_LEGS))

@@ -28,6 +28,8 @@ class Hair:
 def sample_hair(rng: np.random.Generator, body: Body, sizes: Measures, palette: Palette) -> Hair:
     """Draw a hair style, and for some men a beard."""
     name = str(rng.choice(_WOMEN if body.is_female else _MEN))
+    if name == "long" and "hair" not in body.asset.faces:
+        name = "full"
     pieces = []
     if name != "bald":
         pieces.append(_cap(rng, body, sizes, name))
