@@ -27,13 +27,11 @@ def motion_of(frames: int = 1, height: float = 0.93, **turns: tuple[float, float
 
 def random_motion(seed: int, frames: int = 3) -> Motion:
     rng = np.random.default_rng(seed)
-    turn = lambda n: (
-        torch.from_numpy(  # noqa: E731
-            Rotation.from_rotvec(rng.normal(0, 0.5, (frames * n, 3))).as_matrix()
-        )
-        .float()
-        .reshape(frames, n, 3, 3)
-    )
+
+    def turn(joints: int) -> torch.Tensor:
+        matrices = Rotation.from_rotvec(rng.normal(0, 0.5, (frames * joints, 3))).as_matrix()
+        return torch.from_numpy(matrices).float().reshape(frames, joints, 3, 3)
+
     return Motion(turn(21), turn(15), turn(15), turn(1)[:, 0], torch.tensor([[0.2, 1.0, -0.4]]).repeat(frames, 1),
                   12.0, "random")  # fmt: skip
 

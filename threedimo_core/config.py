@@ -9,8 +9,6 @@ NUM_BODY_JOINTS = 21
 NUM_HAND_JOINTS = 15
 NUM_POSE_JOINTS = NUM_BODY_JOINTS + 2 * NUM_HAND_JOINTS
 
-PresetName = Literal["mini", "base", "large"]
-
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
@@ -98,7 +96,7 @@ class MotionEncoderConfig:
         return from_dict(cls, {**data, **parts})
 
     @classmethod
-    def preset(cls, name: PresetName) -> MotionEncoderConfig:
+    def preset(cls, name: str) -> MotionEncoderConfig:
         """`mini` trains on a CPU, `base` on one GPU, `large` keeps the paper's linear patchify at full width."""
         if name not in _PRESETS:
             raise ValueError(f"unknown encoder preset {name!r}; choose one of {', '.join(_PRESETS)}")

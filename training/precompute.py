@@ -93,6 +93,6 @@ class LatentCache:
 
 def latent_coverage(mask: Tensor, shape: torch.Size) -> Tensor:
     """Share of each latent cell [L, h, w] that the person covers; latent i > 0 stands for four frames of [T, H, W]."""
-    pooled = F.adaptive_avg_pool2d(mask[:, None], tuple(shape[1:]))[:, 0]
+    pooled = F.adaptive_avg_pool2d(mask[:, None], (shape[1], shape[2]))[:, 0]
     rest = pooled[1:].unflatten(0, (shape[0] - 1, -1)).mean(1)
     return torch.cat([pooled[:1], rest])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -18,7 +19,8 @@ from threedimo_core.injection import AttachedInjection, MotionInjection
 from threedimo_core.motion_attention import motion_context
 from threedimo_core.motion_encoder import MotionEncoder
 
-Batch = dict[str, Tensor | list[str]]
+# Tensors, and under "prompts" a list of texts.
+Batch = dict[str, Any]
 
 
 class Trainee(nn.Module):

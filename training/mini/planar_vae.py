@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, WanResample
 from einops import rearrange
 from torch import Tensor, nn
@@ -51,7 +53,7 @@ def _sweep_resample(module: WanResample, x: Tensor, feat_cache: None = None, fea
 @contextmanager
 def planar(vae: nn.Module) -> Iterator[None]:
     """Within this context `encode_mean` and `decode_planar` may be called on `vae`; its own `encode` may not."""
-    swapped = [(m, _planar_conv) for m in vae.modules() if isinstance(m, WanCausalConv3d)]
+    swapped: list[tuple[Any, Any]] = [(m, _planar_conv) for m in vae.modules() if isinstance(m, WanCausalConv3d)]
     swapped += [(m, _sweep_resample) for m in vae.modules() if isinstance(m, WanResample)]
     for module, forward in swapped:
         module.forward = forward.__get__(module)
@@ -62,11 +64,11 @@ def planar(vae: nn.Module) -> Iterator[None]:
             del module.forward
 
 
-def encode_moments(vae: nn.Module, video: Tensor) -> Tensor:
+def encode_moments(vae: AutoencoderKLWan, video: Tensor) -> Tensor:
     """[B, 3, T, H, W] in [-1, 1] → mean and log-variance [B, 2·z, L, h, w]; call it inside `planar`."""
     return vae.quant_conv(vae.encoder(video))
 
 
-def decode_planar(vae: nn.Module, latents: Tensor) -> Tensor:
+def decode_planar(vae: AutoencoderKLWan, latents: Tensor) -> Tensor:
     """Raw latents [B, z, L, h, w] → video [B, 3, T, H, W], not clamped; call it inside `planar`."""
     return vae.decoder(vae.post_quant_conv(latents))
