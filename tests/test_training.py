@@ -26,7 +26,7 @@ from training.mini.backbone import build_backbone
 from training.mini.export import export_mini
 from training.precompute import LatentCache, LatentCacheError, latent_coverage, vae_id
 from training.recipe import Geometric, Recipe, RecipeError, Stage, load_recipe
-from training.train_command import StageBatches, _record, build_trainee
+from training.train_command import StageBatches, _record, build_trainee, load_weights
 from training.trainer import Trainer, TrainingStopped, learning_rate
 
 RECIPES = Path(__file__).parents[1] / "training" / "recipes"
@@ -130,6 +130,10 @@ def test_the_export_is_a_diffusers_folder_that_generates(data, vae, tmp_path):
     motion = pipeline.encode_motion(torch.rand(5, 3, 40, 40), fps=8.0)
     video = pipeline.generate(torch.rand(3, 64, 64), motion, "static", GenerationSettings(steps=2))
     assert video.shape == (5, 3, 64, 64) and video.std() > 0
+    fresh = build_trainee(replace(recipe, seed=5), build_backbone(vae, 5))
+    load_weights(fresh, tmp_path / "mini", whole=True)
+    same = dict(trainee.named_parameters())
+    assert all(torch.allclose(p, same[n], atol=1e-3) for n, p in fresh.named_parameters())
     trainee.train()  # the trainee still carries its motion layers
     assert all(hasattr(block, "motion") for block in backbone.blocks)
 

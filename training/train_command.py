@@ -10,7 +10,7 @@ import torch
 
 from threedimo_core.backbones import Backbone
 from threedimo_core.backbones.loading import load_backbone
-from threedimo_core.checkpoint import TrainingRecord
+from threedimo_core.checkpoint import TrainingRecord, load_adapter
 from threedimo_core.geometric_decoder import GeometricDecoder, GeometricDecoderConfig
 from threedimo_core.injection import MotionInjection
 from threedimo_core.motion_encoder import MotionEncoder
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of a data set with cached latents")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, log, export")
     parser.add_argument("--vae", type=Path, default=None, help="folder of the mini model's VAE (backbone: mini)")
+    parser.add_argument("--init", type=Path, default=None, help="exported model to start from, e.g. OUT/mini")
     parser.add_argument("--minutes", type=float, default=None, help="save and stop after this long")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--cache-gb", type=float, default=8.0, help="memory for decoded video (%(default)s)")
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe)
     backbone = open_backbone(recipe, arguments.vae)
     trainee = build_trainee(recipe, backbone)
+    if arguments.init:
+        load_weights(trainee, arguments.init, recipe.backbone == "mini")
     batches = StageBatches(recipe, arguments.data, vae_id(backbone.vae), int(arguments.cache_gb * 2**30))
 
     def export(step: int) -> None:
@@ -93,6 +96,18 @@ def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
     )
 
 
+def load_weights(trainee: Trainee, folder: Path, whole: bool) -> None:
+    """Start from an exported model: its adapter, and for the mini (`whole`) its generator as well."""
+    adapter = load_adapter(folder / "adapter.safetensors")
+    for part, module in adapter.modules().items():
+        getattr(trainee, part).load_state_dict(module.state_dict())
+    if whole:
+        source = load_backbone(folder, torch.float32)
+        with trainee.detached():
+            trainee.transformer.load_state_dict(source.transformer.state_dict())
+        trainee.text_encoder.load_state_dict(source.text_encoder.state_dict())
+
+
 class StageBatches:
     """The batch source of a run: one `BatchMaker` a stage, made when the stage begins."""
 
@@ -106,7 +121,12 @@ class StageBatches:
 
     def _make(self, stage: Stage) -> BatchMaker:
         dataset = PairDataset(
-            self.data, stage.mixture, self.recipe.seed, split="train", latents=None, cache_bytes=self.cache_bytes
+            self.data,
+            stage.mixture,
+            self.recipe.seed,
+            split="train",
+            with_target=False,
+            cache_bytes=self.cache_bytes,
         )
         return BatchMaker(dataset, self.latents, stage, self.recipe.flow, self.augment, self.recipe.seed)
 

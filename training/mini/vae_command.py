@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=None, help="stop by time instead of by steps")
     parser.add_argument("--steps", type=int, default=20_000, help="(%(default)s)")
     parser.add_argument("--base-dim", type=int, default=16, help="base width (%(default)s)")
+    parser.add_argument("--start", type=Path, default=None, help="folder of a VAE to go on from")
+    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
+    parser.add_argument("--crop", type=int, default=64, help="side of the training squares in pixels (%(default)s)")
     parser.add_argument("--clips", type=int, default=4000, help="most views to keep in memory (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
 
@@ -30,8 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     clips, masks = load_views(arguments.data, arguments.clips)
-    settings = VaeSettings(base_dim=arguments.base_dim, steps=arguments.steps, minutes=arguments.minutes)
-    trainer = VaeTrainer(settings, clips, masks, arguments.out)
+    settings = VaeSettings(
+        base_dim=arguments.base_dim, steps=arguments.steps, minutes=arguments.minutes, lr=arguments.lr
+    )
+    start = AutoencoderKLWan.from_pretrained(arguments.start) if arguments.start else None
+    trainer = VaeTrainer(settings, clips, masks, arguments.out, start=start)
     for record in trainer.run():
         print({k: round(v, 4) for k, v in record.items()}, flush=True)
     mean, std = latent_statistics(trainer.ema, clips)
