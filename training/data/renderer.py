@@ -27,7 +27,6 @@ from .visibility import NUM_JOINTS, sight_kernel, skin_depths
 if TYPE_CHECKING:
     from .cameras import Camera
 
-_LEAF_SIZE = 4  # measured: fastest build, refit and trace together on a CPU
 _CONTACT_JOINTS = (7, 8, 0)  # ankles and pelvis, SMPL-X order
 _FLESH = 0.35  # metres: no part of a dressed body is farther than this from the box around its joints
 NEAREST_PROP = 0.8  # metres: props nearer to a camera than this are left out of its picture
@@ -151,9 +150,7 @@ class _Person:
              self.mesh.normals],
         )  # fmt: skip
         if self._bvh is None:
-            on_cpu = self._points.device.is_cpu
-            options = {"bvh_constructor": "sah", "bvh_leaf_size": _LEAF_SIZE} if on_cpu else {}
-            self._bvh = wp.Mesh(points=self._points, indices=self.mesh.faces, **options)
+            self._bvh = wp.Mesh(points=self._points, indices=self.mesh.faces)
             self.mesh.mesh = self._bvh.id
         else:
             self._bvh.refit()
