@@ -9,10 +9,10 @@ from tiny_models import BACKBONES, adapter_for, random_motion
 
 import training.data.skeleton as training_skeleton
 from threedimo_core import skeleton
+from threedimo_core.cancelling import Cancelled
 from threedimo_core.decoded_pose import DecodedPose, decode_pose, relaxed_hand
 from threedimo_core.figure_drawing import Limb, View, draw_limbs
 from threedimo_core.geometric_decoder import LEFT_HAND_JOINTS
-from threedimo_core.sampling import Cancelled
 from threedimo_core.skeleton_preview import PreviewSettings, draw_preview, figure_points, pose_strip
 
 SMALL = PreviewSettings(height=96, width=96, turns=0)

@@ -13,7 +13,7 @@ import importlib
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,16 @@ class PoseTrack:
     width: int
 
 
-def track_pose(frames: Pixels, fps: float = 24.0, task_file: str | os.PathLike[str] | None = None) -> PoseTrack | None:
+def track_pose(
+    frames: Pixels,
+    fps: float = 24.0,
+    task_file: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> PoseTrack | None:
     """Follows the most prominent person through uint8 frames [T, H, W, 3].
 
     task_file: a pose_landmarker .task file (lite, full or heavy); without it the model inside the 0.10.21 wheel.
+    progress: called with (frames done, frames in all); what it raises ends the search.
     Returns None, with the warning PoseTrackerMissing, where mediapipe or a model is missing. Raises PoseTrackerError
     for a task file that is no pose model.
     """
@@ -94,6 +100,8 @@ def track_pose(frames: Pixels, fps: float = 24.0, task_file: str | os.PathLike[s
     for index, result in enumerate(results):
         if result is not None:
             _store(track, index, *result)
+        if progress is not None:
+            progress(index + 1, count)
     return track
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .cancelling import Cancelled
 from .decoded_pose import DecodedPose
 from .figure_drawing import Floor, Limb, Picture, View, cast_shadow, draw_floor, draw_limbs
 from .images import Pixels
-from .sampling import Cancelled
 from .skeleton import ENDS, FINGERS, JOINT, JOINTS, Array
 
 MIN_SIDE, MAX_SIDE = 64, 2048
@@ -197,4 +197,4 @@ def _wedge(size: int, pixel: float) -> Picture:
     corners = np.array([[-0.11, 0.655], [0.0, 0.745], [0.11, 0.655], [0.11, 0.705], [0.0, 0.795], [-0.11, 0.705]])
     mask = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mask, [np.round((corners + _FLOOR_RADIUS) / pixel * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
-    return mask.astype(np.float32) / 255
+    return mask.astype(np.float32) / np.float32(255)

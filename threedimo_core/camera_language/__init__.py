@@ -1,5 +1,6 @@
 """The camera language: one grammar for views and camera moves, used by captions, CLI, nodes and benchmark."""
 
+from .composing import MenuMove, Menus, compose
 from .describing import MEANINGS, describe, describe_move, describe_view
 from .parsing import ParsedPrompt, canonical, parse
 from .prompt import (
@@ -33,12 +34,15 @@ __all__ = [
     "NUM_WORDINGS",
     "CameraPrompt",
     "Channel",
+    "MenuMove",
+    "Menus",
     "Move",
     "MoveKind",
     "ParsedPrompt",
     "Speed",
     "View",
     "canonical",
+    "compose",
     "conflict",
     "describe",
     "describe_move",
