@@ -17,6 +17,7 @@ from threedimo_core.backbones.loading import load_backbone
 from threedimo_core.checkpoint import load_adapter
 from threedimo_core.config import MotionEncoderConfig, TokenizerConfig
 from threedimo_core.pipeline import GenerationSettings, Pipeline
+from training.backgrounds import noise_picture, replace_background
 from training.batches import spread
 from training.data.clip_store import ClipStore
 from training.data.manifest import read_manifest
@@ -25,7 +26,7 @@ from training.data.render_settings import RenderSettings
 from training.mini.backbone import build_backbone
 from training.mini.export import export_mini
 from training.precompute import LatentCache, LatentCacheError, latent_coverage, vae_id
-from training.recipe import Geometric, Recipe, RecipeError, Stage, load_recipe
+from training.recipe import Flow, Geometric, Recipe, RecipeError, Stage, load_recipe
 from training.train_command import StageBatches, _record, build_trainee, load_weights
 from training.trainer import Trainer, TrainingStopped, learning_rate
 
@@ -50,6 +51,7 @@ def tiny_recipe(**changes) -> Recipe:
         "stages": stages,
         "optimizer": "muon",
         "mixed_precision": "no",
+        "flow": Flow(new_background=0.5),
         "geometric": Geometric(start=0.1, steps=4, hidden_dim=16, depth=2),
     }
     return Recipe(**settings | changes)
@@ -154,6 +156,15 @@ def test_driving_frames_can_be_thinned_out():
     assert spread(17, None, generator).tolist() == list(range(17))
     numbers = spread(17, 9, generator)
     assert len(numbers) == 9 and numbers.diff().min() >= 1 and numbers.min() >= 0 and numbers.max() <= 16
+
+
+def test_a_driver_before_another_background_keeps_the_person():
+    frames, mask = torch.full((3, 3, 8, 8), 200, dtype=torch.uint8), torch.zeros(3, 8, 8, dtype=torch.bool)
+    mask[:, 2:5, 2:5] = True
+    picture = noise_picture(8, 8, torch.Generator().manual_seed(1))
+    replaced = replace_background(frames, mask, picture)
+    assert (replaced[:, :, 2:5, 2:5] == 200).all()
+    assert torch.equal(replaced[0, :, 6], picture[:, 6]) and torch.equal(replaced[2, :, 6], picture[:, 6])
 
 
 def test_missing_latents_name_the_command(data, vae):

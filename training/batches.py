@@ -11,6 +11,7 @@ from torch.utils.data import default_collate
 from threedimo_core.flow import keyed_generator, sample_sigma
 
 from .augment import AugmentConfig, augment_driver, augment_hands, draw_batch
+from .backgrounds import noise_picture, replace_background
 from .data.dataset import Key, PairDataset
 from .precompute import LatentCache
 from .recipe import Flow, Stage
@@ -40,9 +41,25 @@ class BatchMaker:
         generator = keyed_generator(self.seed, "batch", *key)
         clip = self.latents.load(self.by_id[item["id"]], item["target_view"])
         numbers = spread(item["driver"].shape[0], self.flow.driver_frames, generator)
+        item["driver"] = self._elsewhere(item, generator)
         cached = {"clean": clip.latents, "person": clip.person, "frame_numbers": numbers}
         item = self._at(item, numbers) | cached
         return item | self._noise(clip.latents, generator) | self._drops(item, generator)
+
+    def _elsewhere(self, item: dict[str, Any], generator: torch.Generator) -> Tensor:
+        """The driving frames before another background, as often as the recipe says."""
+        frames: Tensor = item["driver"]
+        chance, kind = torch.rand(2, generator=generator).tolist()
+        record = self.by_id[item["id"]]
+        if chance >= self.flow.new_background or record.get("labels") is None:
+            return frames
+        store = self.dataset.store
+        mask = torch.from_numpy(store.mask(record, item["driver_view"]))
+        if kind < 0.5:
+            return replace_background(frames, mask, noise_picture(*frames.shape[-2:], generator))
+        records = self.dataset.records
+        other = records[int(torch.randint(len(records), (), generator=generator))]
+        return replace_background(frames, mask, store.frames(other, 0)[0])
 
     def _at(self, item: dict[str, Any], numbers: Tensor) -> dict[str, Any]:
         """The item with only these driving frames."""

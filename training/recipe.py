@@ -69,7 +69,8 @@ class Flow:
     """Noise levels (logit-normal, moved by `shift`), guidance dropout, and two savings for small machines.
 
     `person_weight`: how much more a latent cell counts where the person is. `driver_frames`: how many driving frames
-    of a clip are encoded, spread evenly from a random start (None: all, as the paper does).
+    of a clip are encoded, spread evenly from a random start (None: all, as the paper does). `new_background`: how
+    often a rendered driver stands before another background.
     """
 
     shift: float = 1.0
@@ -77,6 +78,7 @@ class Flow:
     drop_text: float = 0.1
     person_weight: float = 1.0
     driver_frames: int | None = None
+    new_background: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
