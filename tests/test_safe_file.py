@@ -72,6 +72,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_files_are_as_readable_as_any_other_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert write_good(tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 @pytest.mark.parametrize("value", (float("nan"), float("inf")))
 def test_nan_and_infinity_are_refused_on_both_sides(tmp_path: Path, value: float) -> None:
     tensors = good_tensors()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -42,10 +43,12 @@ def prepare_driving(
     find: bool = True,
     crop_person: bool = False,
     progress: Progress | None = None,
+    pose_model: str | os.PathLike[str] | None = None,
 ) -> Driving:
     """Hands given as pictures, else looked for, else absent; the frames cut to the person where asked for.
 
     frames: [T, 3, H, W] in [0, 1]. hand_size: the encoder's hand pictures; None where it has no hand branch.
+    pose_model: a `.task` file of mediapipe, which wheels without models of their own need.
     left_hand, right_hand: [T, 3, h, w] pictures of the person's left and right hand, any size; one of them alone leaves
     the other absent. find: look for hands. progress: called while the person is tracked; what it raises ends it.
     Raises ValueError for pictures that do not fit the frames, or where nobody is found to cut out.
@@ -56,7 +59,8 @@ def prepare_driving(
         raise ValueError("hand pictures were given, but this 3DiMo model has no hand encoder: leave them unconnected")
     driving = Driving(frames)
     if crop_person or (find and hand_size is not None and not given):
-        driving = _look_closer(frames, fps, hand_size if find and not given else None, crop_person, progress)
+        size = hand_size if find and not given else None
+        driving = _look_closer(frames, fps, size, crop_person, progress, pose_model)
     if given and hand_size is not None:
         crops, present = given_hands(left_hand, right_hand, len(frames), hand_size)
         driving = Driving(driving.frames, crops, present, [*driving.notes, "hands: from the pictures given"])
@@ -82,10 +86,15 @@ def given_hands(left: Tensor | None, right: Tensor | None, count: int, size: int
 
 
 def _look_closer(
-    frames: Tensor, fps: float, hand_size: int | None, crop_person: bool, progress: Progress | None
+    frames: Tensor,
+    fps: float,
+    hand_size: int | None,
+    crop_person: bool,
+    progress: Progress | None,
+    pose_model: str | os.PathLike[str] | None,
 ) -> Driving:
     pixels = to_pixels(frames)
-    track = track_pose(pixels, fps, progress=progress)
+    track = track_pose(pixels, fps, pose_model, progress=progress)
     if track is None:
         if crop_person:
             raise ValueError(f"the person cannot be cut out: {INSTALL_HINT}")

@@ -11,18 +11,13 @@ from einops import rearrange
 from torch import Tensor
 
 from ..audio import AudioTrack
-from ..boxes import crop_squares
 from ..checkpoint import Adapter
+from ..driving import MAX_SIDE, Driving, prepare_driving
 from ..encoding import encode_motion
-from ..hands import HandCrops, find_hands, person_squares
 from ..images import Pixels
 from ..motion_clip import MotionClip
-from ..pose_tracker import INSTALL_HINT, track_pose
 from ..video import read_video
 from .telling import progress, quiet_native_code, say
-
-# Encoders look at 96 to 256 px; hands are cut out of the larger picture.
-MAX_SIDE = 768
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,36 +46,28 @@ def read_driver(
     )
     for note in clip.notes:
         say(note)
-    frames, hands = _look_closer(clip.frames, clip.fps, arguments, adapter)
+    driving = _prepare(clip.frames, clip.fps, arguments, adapter)
+    for note in driving.notes:
+        say(note)
     with progress(f"encoding {path.name}", "frame") as move:
-        crops, present = (hands.crops, hands.present) if hands else (None, None)
-        motion = encode_motion(adapter, to_tensor(frames), clip.fps, crops, present, progress=move)
+        motion = encode_motion(adapter, driving.frames, clip.fps, driving.hands, driving.hand_present, progress=move)
     # A short video may give one frame at this rate: that is no picture, it is too short.
-    still = len(frames) == 1 and len(read_video(path, max_frames=2).frames) == 1
+    still = len(clip.frames) == 1 and len(read_video(path, max_frames=2).frames) == 1
     return Driver(clip.frames, replace(motion, source_size=clip.source_size), clip.audio, still)
 
 
-def _look_closer(frames: Pixels, fps: float, arguments: Namespace, adapter: Adapter) -> tuple[Pixels, HandCrops | None]:
+def _prepare(frames: Pixels, fps: float, arguments: Namespace, adapter: Adapter) -> Driving:
     """The frames, cut to the person where asked for, and the hands where there is a finder for them."""
-    hand = None if arguments.no_hands else adapter.encoder.config.hand
-    if hand is None and not arguments.crop_person:
-        return frames, None
+    hand = adapter.encoder.config.hand
     with quiet_native_code():
-        track = track_pose(frames, fps, arguments.pose_model)
-    if track is None:
-        if arguments.crop_person:
-            raise ValueError(f"--crop-person: {INSTALL_HINT}")
-        say(f"hands are left out: {INSTALL_HINT}; --no-hands stops this message")
-        return frames, None
-    hands = find_hands(frames, hand.image_size, fps, track) if hand else None
-    if hands is not None:
-        left, right = (f"{share:.0%}" for share in hands.present.float().mean(0).tolist())
-        say(f"hands: the left one found in {left} of {len(frames)} frames, the right one in {right}")
-    if arguments.crop_person:
-        if not track.found.any():
-            raise ValueError(f"--crop-person: no person was found in {arguments.driving}")
-        frames = crop_squares(frames, person_squares(track, fps), MAX_SIDE // 2)
-    return frames, hands
+        return prepare_driving(
+            to_tensor(frames),
+            fps,
+            hand.image_size if hand else None,
+            find=not arguments.no_hands,
+            crop_person=arguments.crop_person,
+            pose_model=arguments.pose_model,
+        )
 
 
 def to_tensor(frames: Pixels) -> Tensor:
