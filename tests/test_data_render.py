@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from training.data.clip_store import ClipStore
 from training.data.dataset import PairDataset
 from training.data.hand_views import hand_view
 from training.data.manifest import ManifestError, read_manifest
+from training.data.motion_bank import build_bank
+from training.data.motion_library import sample_motion
 from training.data.pairs import PairKind
 from training.data.performance import azimuth_in_split, body_indices, sample_azimuths, sample_performance
 from training.data.render_command import parse_shard, parse_size, render_set
@@ -192,3 +195,17 @@ def test_options_are_parsed():
         with pytest.raises(Exception, match="expected"):
             parse(text)
     assert json.dumps(RenderSettings(**TINY).to_json())
+
+
+def test_motions_from_a_bank_are_rendered_and_recorded(tmp_path):
+    bank = build_bank(
+        [(replace(sample_motion(np.random.default_rng(n), 40, 30.0), name=f"file{n}"), True) for n in range(8)], 30.0
+    ).save(tmp_path / "bank.safetensors")
+    command = ["render", "--views", "1", "--frames", "5", "--size", "32x32", "--fps", "8", "--hand-size", "0",
+               "--clips", "2", "--out", str(tmp_path / "set"), "--motions", str(bank)]  # fmt: skip
+    assert main(command) == 0
+    assert all(record["motion"].startswith("file") for record in read_manifest(tmp_path / "set"))
+    settings = json.loads((tmp_path / "set" / "dataset.json").read_text())["settings"]
+    assert settings["motions"] == hashlib.sha256(bank.read_bytes()).hexdigest()
+    assert main(command[:-2]) == 1  # the procedural library makes another set
+    assert main([*command[:-1], str(tmp_path / "missing.safetensors")]) == 1

@@ -8,6 +8,7 @@ COMMANDS = {
     "render": Command("training.data.render_command", "render performances from a seed"),
     "check": Command("training.data.check_command", "verify a data set: files, captions, labels"),
     "show": Command("training.data.show_command", "draw contact sheets with skeletons, captions and camera paths"),
+    "import-motions": Command("training.data.import_motions_command", "a bank of motions from BVH, AMC, AMASS files"),
     "merge": Command("training.data.merge_command", "join the manifests of several shards into one"),
     "demo-inputs": Command("training.data.demo_command", "render the inputs of `threedimo demo`"),
 }

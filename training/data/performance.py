@@ -13,6 +13,7 @@ Design decisions:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,9 @@ _MOTION, _BODY, _APPEARANCE, _SCENE, _CAMERAS, _HANDS = range(6)
 _STATIC_KIND_SHARE = 0.5
 _STILL_IN_MOVING_SHARE = 0.15
 _PELVIS = 0
+
+# (rng, frames, frames per second, split) to a motion: the procedural library, or a bank of imported motions.
+MotionSource = Callable[[np.random.Generator, int, float, str], Motion]
 
 
 @dataclass(frozen=True)
@@ -99,15 +103,16 @@ def sample_performance(
     kind: str | None = None,
     aspect: float = 1.0,
     plain: bool = False,
+    motions: MotionSource = sample_motion,
 ) -> Performance:
     """Draw performance `index` of the data set of `seed`.
 
     views: cameras; num_frames at fps frames per second; identities: 1 or 2 people with the same motion;
-    kind: "static", "moving" or None (drawn); aspect: width / height of the pictures; plain: calm scenes.
-    ValueError for values outside these.
+    kind: "static", "moving" or None (drawn); aspect: width / height of the pictures; plain: calm scenes;
+    motions: where movements come from. ValueError for values outside these.
     """
     check_performance_settings(views, num_frames, fps, split, identities, kind)
-    motion = sample_motion(generator(seed, split, index, _MOTION), num_frames, fps, split=split)
+    motion = motions(generator(seed, split, index, _MOTION), num_frames, fps, split)
     performers = _sample_identities(seed, split, index, identities)
     rng = generator(seed, split, index, _CAMERAS)
     drawn = "static" if rng.random() < _STATIC_KIND_SHARE else "moving"

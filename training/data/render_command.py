@@ -15,7 +15,7 @@ from .manifest import ManifestWriter, manifest_name, write_settings
 from .performance import performance_id
 from .publish import published_record
 from .render_pool import make_performances
-from .render_settings import RenderSettings
+from .render_settings import RenderSettings, bank_hash
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", choices=("static", "moving"), help="only still cameras, or only moving ones (default: both)"
     )
+    parser.add_argument(
+        "--motions",
+        type=Path,
+        metavar="BANK.safetensors",
+        help="draw movements from this bank (`data import-motions`) instead of the procedural library",
+    )
     parser.add_argument("--plain", action="store_true", help="calm scenes, for models too small to paint busy ones")
     parser.add_argument(
         "--shard",
@@ -87,10 +93,19 @@ def run(arguments: argparse.Namespace) -> int:
         identities=arguments.identities,
         kind=arguments.kind,
         plain=arguments.plain,
+        motions=None if arguments.motions is None else bank_hash(arguments.motions),
     )
     number, count = arguments.shard
     indices = list(range(number, arguments.clips, count))
-    published = render_set(arguments.out, settings, indices, arguments.workers, arguments.shard, arguments.device)
+    published = render_set(
+        arguments.out,
+        settings,
+        indices,
+        arguments.workers,
+        arguments.shard,
+        arguments.device,
+        bank=arguments.motions,
+    )
     print(f"{published} performances of {settings.views * settings.identities} views in {arguments.out}")
     return 0
 
@@ -103,13 +118,17 @@ def render_set(
     shard: tuple[int, int] = (0, 1),
     device: str = "cpu",
     quiet: bool = False,
+    bank: Path | None = None,
 ) -> int:
-    """Render the performances of `indices` that are missing and list all of them; returns how many are listed."""
+    """Render the performances of `indices` that are missing and list all of them; returns how many are listed.
+
+    bank: of `data import-motions`, the one whose hash the settings record.
+    """
     write_settings(root, settings.to_json())
     with ManifestWriter(root / manifest_name(shard)) as manifest:
         todo = [index for index in indices if _is_missing(root, settings, index, manifest)]
         with tqdm(total=len(todo) * settings.frames_each, unit=" frames", smoothing=0.1, disable=quiet) as progress:
-            for record in make_performances(root, settings, todo, workers, device):
+            for record in make_performances(root, settings, todo, workers, device, bank):
                 manifest.append(record)
                 progress.update(settings.frames_each)
         return len(manifest.ids)

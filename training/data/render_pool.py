@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from .manifest import DiskFullError, Record
-from .render_settings import RenderSettings, make_performance
+from .render_settings import RenderSettings, make_performance, motion_source
 from .renderer import WarpRenderer
 
 
@@ -30,7 +30,12 @@ class WorkerDied(ChildProcessError):
 
 
 def make_performances(
-    root: Path, settings: RenderSettings, indices: list[int], workers: int, device: str = "cpu"
+    root: Path,
+    settings: RenderSettings,
+    indices: list[int],
+    workers: int,
+    device: str = "cpu",
+    bank: Path | None = None,
 ) -> Iterator[Record]:
     """The records of `indices`, in that order, each published before it is yielded.
 
@@ -38,11 +43,11 @@ def make_performances(
     other error as WorkerError, and WorkerDied when one was killed; what was yielded stays valid.
     """
     if workers <= 1 or len(indices) <= 1:
-        renderer = WarpRenderer(device)
+        renderer, motions = WarpRenderer(device), motion_source(bank)
         for index in indices:
-            yield make_performance(root, settings, index, renderer)
+            yield make_performance(root, settings, index, renderer, motions)
         return
-    yield from _in_order(indices, _from_workers(root, settings, indices, min(workers, len(indices)), device))
+    yield from _in_order(indices, _from_workers(root, settings, indices, min(workers, len(indices)), device, bank))
 
 
 def _in_order(indices: list[int], finished: Iterator[tuple[int, Record]]) -> Iterator[Record]:
@@ -56,7 +61,7 @@ def _in_order(indices: list[int], finished: Iterator[tuple[int, Record]]) -> Ite
 
 
 def _from_workers(
-    root: Path, settings: RenderSettings, indices: list[int], workers: int, device: str
+    root: Path, settings: RenderSettings, indices: list[int], workers: int, device: str, bank: Path | None
 ) -> Iterator[tuple[int, Record]]:
     context = mp.get_context("spawn")
     processes, connections = [], []
@@ -64,7 +69,7 @@ def _from_workers(
         for number in range(workers):
             here, there = context.Pipe(duplex=False)
             process = context.Process(
-                target=_work, args=(root, settings, indices[number::workers], device, there), daemon=True
+                target=_work, args=(root, settings, indices[number::workers], device, bank, there), daemon=True
             )
             process.start()
             there.close()  # the child's end must live in the child only, or its death would not close the pipe
@@ -105,14 +110,16 @@ def _next_result(connection: Connection) -> tuple[int, Record] | None:
     return result
 
 
-def _work(root: Path, settings: RenderSettings, indices: list[int], device: str, results: Connection) -> None:
+def _work(
+    root: Path, settings: RenderSettings, indices: list[int], device: str, bank: Path | None, results: Connection
+) -> None:
     """Body of a worker process: one thread, since two threads beside other work are several times slower."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     try:
-        renderer = WarpRenderer(device)
+        renderer, motions = WarpRenderer(device), motion_source(bank)
         for index in indices:
-            results.send((index, make_performance(root, settings, index, renderer)))
+            results.send((index, make_performance(root, settings, index, renderer, motions)))
         results.send(None)
     except (BrokenPipeError, KeyboardInterrupt):
         return  # nobody listens any more

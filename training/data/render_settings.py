@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .manifest import Record
-from .performance import check_performance_settings, sample_performance
+from .motion_bank import load_bank
+from .motion_library import sample_motion
+from .performance import MotionSource, check_performance_settings, sample_performance
 from .publish import published_record, remove_unfinished
 from .renderer import WarpRenderer
 from .rendering import PictureSize, render_performance
@@ -21,7 +24,7 @@ class RenderSettings:
     seed; views: cameras; num_frames (4n + 1) at fps; height, width: pixels, even; samples: 1, or 2 for 2 x 2 rays a
     pixel; hand_size: pixels of the square hand views, even, 0 for none; split: "train" or "test"; identities:
     1 or 2 people with the same motion; kind: "static", "moving" or None for both by chance; plain: calm scenes, for
-    very small models.
+    very small models; motions: hash of the bank that motions come from, None for the procedural library.
     Raises ValueError for values outside these.
     """
 
@@ -37,6 +40,7 @@ class RenderSettings:
     identities: int = 1
     kind: str | None = None
     plain: bool = False
+    motions: str | None = None
 
     def __post_init__(self) -> None:
         check_performance_settings(self.views, self.num_frames, self.fps, self.split, self.identities, self.kind)
@@ -58,7 +62,19 @@ class RenderSettings:
         return asdict(self)
 
 
-def make_performance(root: Path, settings: RenderSettings, index: int, renderer: WarpRenderer) -> Record:
+def bank_hash(bank: Path) -> str:
+    """Names the content of a motion bank: the settings record it, since the bank decides the bytes of the set."""
+    return hashlib.sha256(bank.read_bytes()).hexdigest()
+
+
+def motion_source(bank: Path | None) -> MotionSource:
+    """Where motions are drawn from: a bank (`data import-motions`), or the procedural library for None."""
+    return sample_motion if bank is None else load_bank(bank).sample
+
+
+def make_performance(
+    root: Path, settings: RenderSettings, index: int, renderer: WarpRenderer, motions: MotionSource = sample_motion
+) -> Record:
     """Render and publish performance `index`, or return its record when it is already published."""
     remove_unfinished(root, index)
     record = published_record(root, index)
@@ -67,6 +83,7 @@ def make_performance(root: Path, settings: RenderSettings, index: int, renderer:
     performance = sample_performance(
         settings.seed, index, settings.views, settings.num_frames, settings.fps, settings.split,
         settings.identities, settings.kind, aspect=settings.width / settings.height, plain=settings.plain,
+        motions=motions,
     )  # fmt: skip
     size = PictureSize(settings.height, settings.width, settings.hand_size, settings.samples)
     rendered = render_performance(performance, renderer, size)
