@@ -13,7 +13,8 @@ from threedimo_core.cancelling import Cancelled
 from threedimo_core.decoded_pose import DecodedPose, decode_pose, relaxed_hand
 from threedimo_core.figure_drawing import Limb, View, draw_limbs
 from threedimo_core.geometric_decoder import LEFT_HAND_JOINTS
-from threedimo_core.skeleton_preview import PreviewSettings, draw_preview, figure_points, pose_strip
+from threedimo_core.skeleton_preview import PreviewSettings, draw_preview, figure_points
+from threedimo_core.thumbnails import frames_strip, pose_strip
 
 SMALL = PreviewSettings(height=96, width=96, turns=0)
 
@@ -131,8 +132,15 @@ def test_impossible_settings_are_refused(settings: dict) -> None:
 
 def test_strip_of_poses() -> None:
     strip = pose_strip(t_pose(9), count=5, height=100)
-    assert strip.shape == (100, 5 * 72, 3)
-    assert pose_strip(t_pose(1), count=5, height=100).shape == (100, 72, 3)
+    assert strip.shape == (100, 5 * 80, 3)
+    assert pose_strip(t_pose(1), count=5, height=100).shape == (100, 80, 3)
+
+
+def test_strip_of_frames() -> None:
+    frames = np.zeros((9, 40, 20, 3), np.uint8) + np.arange(9, dtype=np.uint8)[:, None, None, None]
+    strip = frames_strip(frames, count=3, height=80)
+    assert strip.shape == (80, 120, 3) and strip[0, ::40, 0].tolist() == [0, 4, 8]
+    assert frames_strip(np.zeros((5, 4, 400, 3), np.uint8)).shape[1] <= 2048
 
 
 def test_a_nearer_limb_hides_a_farther_one() -> None:

@@ -23,3 +23,11 @@ def mini_adapter() -> Path:
             "a model with --model and --backbone"
         )
     return path
+
+
+def demo_input(name: str) -> Path:
+    """The demo's driving.mp4 or reference.png; ValueError where the installation lacks it."""
+    path = DEMO_FOLDER / name
+    if not path.is_file():
+        raise ValueError(f"{path} is missing from this installation; install the package again")
+    return path

@@ -110,7 +110,7 @@ def blend(first: MotionClip, second: MotionClip, weight: float | Tensor = 0.5, a
     `align`: "cut" ends with the shorter motion, "stretch" retimes the second to the first's length. fps is the
     first's.
     """
-    first, second = _aligned(first, second, align)
+    first, second = aligned(first, second, align)
     weight = torch.as_tensor(weight, dtype=torch.float32)
     if weight.ndim > 1 or (weight.ndim == 1 and len(weight) != first.num_frames):
         raise MotionClipError(f"weight has shape {list(weight.shape)}; expected a number or [{first.num_frames}]")
@@ -123,8 +123,20 @@ def combine(body: MotionClip, hands: MotionClip, align: Alignment = "cut") -> Mo
     """The body of one motion with the hands of another; fps, length and size as in `blend`."""
     if hands.hands.shape[1] == 0:
         raise MotionClipError(f"the encoder {hands.encoder_id!r} gives no hand tokens; there are no hands to take")
-    body, hands = _aligned(body, hands, align)
+    body, hands = aligned(body, hands, align)
     return replace(body, hands=hands.hands, hand_present=hands.hand_present)
+
+
+def aligned(first: MotionClip, second: MotionClip, align: Alignment = "cut") -> tuple[MotionClip, MotionClip]:
+    """Both at the first's fps and of one length, as `blend` takes them."""
+    require_same_encoder(first, second)
+    second = resample(second, first.fps)
+    if align == "stretch":
+        return first, to_length(second, first.num_frames)
+    if align != "cut":
+        raise MotionClipError(f"align is {align!r}; choose 'cut' or 'stretch'")
+    shorter = min(first.num_frames, second.num_frames)
+    return trim(first, 0, shorter), trim(second, 0, shorter)
 
 
 # --- the parts these are made of --------------------------------------------------------------------------
@@ -183,14 +195,3 @@ def _mix_tokens(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     wanted = torch.lerp(start, end, weight)
     # Opposite tokens cancel out; there is no direction to restore then, so growth is limited.
     return mixed * (wanted / length.clamp(min=1e-12)).clamp(max=2.0)
-
-
-def _aligned(first: MotionClip, second: MotionClip, align: Alignment) -> tuple[MotionClip, MotionClip]:
-    require_same_encoder(first, second)
-    second = resample(second, first.fps)
-    if align == "stretch":
-        return first, to_length(second, first.num_frames)
-    if align != "cut":
-        raise MotionClipError(f"align is {align!r}; choose 'cut' or 'stretch'")
-    shorter = min(first.num_frames, second.num_frames)
-    return trim(first, 0, shorter), trim(second, 0, shorter)

@@ -90,14 +90,6 @@ def draw_preview(
     return frames
 
 
-def pose_strip(pose: DecodedPose, count: int = 5, height: int = 256) -> Pixels:
-    """A few poses side by side, spread evenly from the first frame to the last, as one picture [H, W, 3]."""
-    index = np.unique(np.linspace(0, pose.num_frames - 1, count).round().astype(int))
-    picked = DecodedPose(pose.rotations[index], pose.root_height[index], pose.hand_present[index], pose.fps)
-    settings = PreviewSettings(height=height, width=max(MIN_SIDE, round(0.72 * height)), turns=0, azimuth=-25)
-    return np.concatenate(list(draw_preview(picked, settings)), axis=1)
-
-
 def figure_points(pose: DecodedPose) -> Array:
     """[T, N, 3] metres: the 52 joints, then the ends of the last bones, in the order of `ENDS`, then the chest."""
     positions, rotations = pose.joints()
