@@ -38,11 +38,14 @@ def hold_adapter(path: Path, name: str) -> LoadedModel:
     return LoadedModel(name, adapter, patcher(adapter.encoder), patcher(adapter.injection), decoder)
 
 
+def patcher_kind() -> Any:
+    """The host's class of patchers. Looked up at call time: the host puts its dynamic kind there after start."""
+    return getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+
+
 def patcher(module: nn.Module) -> Any:
     """The host's patcher of a module that waits in main memory and runs on the host's device."""
-    # Looked up at call time: the host puts its dynamic kind there after start.
-    kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return kind(
+    return patcher_kind()(
         module,
         load_device=comfy.model_management.get_torch_device(),
         offload_device=comfy.model_management.unet_offload_device(),

@@ -52,15 +52,15 @@ def identify(model: Any) -> HostBackbone | None:
     Models of the same classes that lay their tokens out in another way (VACE, Animate, S2V, ...) are not known.
     """
     base, transformer = model.model, model.get_model_object("diffusion_model")
-    if type(base) in (comfy.model_base.WAN21, comfy.model_base.WAN22):
-        if type(transformer) is comfy.ldm.wan.model.WanModel:
-            sizes = (transformer.dim, len(transformer.blocks), transformer.out_dim, transformer.patch_size)
-            return HostBackbone("wan", _dims(*sizes), "blocks", "norm3")
-    elif type(base) is comfy.model_base.HunyuanVideo15:
-        if type(transformer) is comfy.ldm.hunyuan_video.model.HunyuanVideo:
-            blocks = len(transformer.double_blocks)
-            sizes = (transformer.hidden_size, blocks, transformer.out_channels, transformer.patch_size)
-            return HostBackbone("hunyuan_video15", _dims(*sizes), "double_blocks", "img_norm2")
+    kinds = (type(base), type(transformer))
+    wan, hunyuan = comfy.ldm.wan.model.WanModel, comfy.ldm.hunyuan_video.model.HunyuanVideo
+    if kinds in ((comfy.model_base.WAN21, wan), (comfy.model_base.WAN22, wan)):
+        dims = _dims(transformer.dim, len(transformer.blocks), transformer.out_dim, transformer.patch_size)
+        return HostBackbone("wan", dims, "blocks", "norm3")
+    if kinds == (comfy.model_base.HunyuanVideo15, hunyuan):
+        blocks = len(transformer.double_blocks)
+        dims = _dims(transformer.hidden_size, blocks, transformer.out_channels, transformer.patch_size)
+        return HostBackbone("hunyuan_video15", dims, "double_blocks", "img_norm2")
     return None
 
 
