@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,16 @@ def output_place(prefix: str, if_exists: str) -> tuple[Path, str, str]:
     """Folder, file name without suffix, and subfolder below the output folder; PathError for names that leave it."""
     output = folder_paths.get_output_directory()
     resolve_inside(output, prefix.removesuffix(SUFFIX))
-    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix.removesuffix(SUFFIX), output)
-    return Path(folder), name if if_exists == REPLACE else f"{name}_{counter:05}", subfolder
+    folder, name, _, subfolder, _ = folder_paths.get_save_image_path(prefix.removesuffix(SUFFIX), output)
+    return Path(folder), name if if_exists == REPLACE else numbered(Path(folder), name), subfolder
+
+
+def numbered(folder: Path, name: str) -> str:
+    """`name` with the number behind the highest in the folder, whatever the suffix."""
+    # The host's own count passes over names without "_" behind the number in older versions (0.8.0).
+    pattern = re.compile(re.escape(name) + r"_(\d{5,})", re.IGNORECASE)
+    taken = [int(found[1]) for path in folder.iterdir() if (found := pattern.fullmatch(path.stem))]
+    return f"{name}_{max(taken, default=0) + 1:05}"
 
 
 def draw_thumbnail(motion: MotionClip, pictures: Tensor | None, model: LoadedModel | None) -> Any | None:
