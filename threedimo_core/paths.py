@@ -26,12 +26,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    # A name of our own instead of tempfile's: mkstemp's mode 0600 would stay on the finished file.
-    draft = final.with_name(f".{final.stem[:100]}.{secrets.token_hex(4)}.part{final.suffix}")
-    draft.touch()
-    mode = draft.stat().st_mode
-    draft.unlink()
+    # A name of our own instead of tempfile's: mkstemp's mode 0600 would stay on the finished file. Of the stem only a
+    # little, since 255 bytes may be full already, and a letter takes up to four.
+    draft = final.with_name(f".{final.stem[:20]}.{secrets.token_hex(4)}.part{final.suffix}")
     try:
+        draft.touch()
+        mode = draft.stat().st_mode
+        draft.unlink()
         yield draft
         os.chmod(draft, mode)  # safetensors writes files that only their owner may read; these are made to be shared
         with open(draft, "r+b") as written:

@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace
 
 from .audio import AudioTrack, encode_audio, read_audio
@@ -38,11 +39,14 @@ __all__ = [
 ]
 
 MAX_BYTES = 8 * 2**30
+MIN_FPS = 0.01
 WRITE_SUFFIXES = (".mp4", ".mov", ".mkv")
 
 _BT709 = 1
 _LIMITED_RANGE = 1
 _FASTSTART = {"movflags": "faststart"}
+# What ffmpeg would show as letters on a terminal: any text file is one to it.
+_TEXT_FORMATS = ("tty", "bin", "adf", "idf", "xbin")
 
 
 class VideoError(ValueError):
@@ -149,7 +153,9 @@ def write_video(
     track = _read_audio(Path(audio_from), 0.0, duration) if isinstance(audio_from, (str, os.PathLike)) else audio_from
     with atomic_path(path) as draft:
         try:
-            with av.open(str(draft), "w", options={} if path.suffix.lower() == ".mkv" else _FASTSTART) as container:
+            # An absolute path: in "a:b.mp4" ffmpeg would take "a" for a protocol.
+            options = {} if path.suffix.lower() == ".mkv" else _FASTSTART
+            with av.open(str(draft.absolute()), "w", options=options) as container:
                 _encode(container, frames, Fraction(fps).limit_denominator(1001), track, crf)
         except av.FFmpegError as error:
             raise VideoError(f"{path}: the video could not be written: {error.strerror}") from error
@@ -166,19 +172,25 @@ def _open(path: Path) -> Any:
         raise VideoError(f"{path}: the file is empty (0 bytes); copy or export it again")
     try:
         # An absolute path and files only: no name can be taken for a URL, and no playlist can fetch one.
-        return av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
+        container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
     except (av.FFmpegError, IndexError, ValueError) as error:
         # PyAV raises IndexError where a header ends in its first box.
         raise VideoError(
             f"{path}: no frame is readable: not a video, or cut off before its index; copy or export it again"
         ) from error
+    if container.format.name in _TEXT_FORMATS:
+        container.close()
+        raise VideoError(f"{path}: no frame is readable: it is a text, not a video")
+    return container
 
 
 def _video_stream(path: Path, container: Any) -> Any:
-    if not container.streams.video:
-        kinds = ", ".join(stream.type for stream in container.streams)
-        raise VideoError(f"{path}: no frame is readable: it holds no video{f', only {kinds}' if kinds else ''}")
-    return container.streams.video[0]
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    # A song's cover counts as video to ffmpeg.
+    kinds = ", ".join("a cover" if stream.type == "video" else stream.type for stream in container.streams)
+    raise VideoError(f"{path}: no frame is readable: it holds no video{f', only {kinds}' if kinds else ''}")
 
 
 def _require_request(path: Path, max_frames: int | None, fps: float | None, start: float, side: int | None) -> None:
@@ -250,8 +262,8 @@ def _judge(
     cut_off = duration is not None and end < duration - max(0.3, 2.5 / decoder.fps)
     if (cut_off or decoder.errors > max(2, decoder.decoded // 20)) and not lenient:
         raise VideoError(
-            f"{path}: the video is {'cut off' if cut_off else 'damaged'}: {said}. Export it again, or read what is "
-            f"left with max_frames={len(frames)} or allow_damaged"
+            f"{path}: the video is {'cut off' if cut_off else 'damaged'}: {said}. Export it again, or take what is "
+            "left of it (allow_damaged; on the command line --allow-damaged)"
         )
     if cut_off or decoder.errors:
         return (f"{path.name} is damaged: {said}; missing frames show their neighbours",)
@@ -288,8 +300,8 @@ def _require_frames(path: Path, frames: Pixels, fps: float) -> None:
         raise VideoError(f"{path}: there is nothing to write: frames are {list(frames.shape)}")
     if max(frames.shape[1:3]) > 16384:
         raise VideoError(f"{path}: frames are {frames.shape[1]} × {frames.shape[2]}; H.264 ends at 16384 px a side")
-    if not 0 < fps <= MAX_FPS:
-        raise VideoError(f"{path}: fps is {fps}; expected above 0 and at most {MAX_FPS:g}")
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise VideoError(f"{path}: fps is {fps}; videos are written at {MIN_FPS:g} to {MAX_FPS:g} frames a second")
 
 
 def _encode(container: Any, frames: Pixels, rate: Fraction, track: AudioTrack | None, crf: int) -> None:
