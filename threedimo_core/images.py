@@ -34,12 +34,16 @@ _WRITERS: dict[str, dict[str, Any]] = {
 }
 
 
+# Left to other programs by Pillow: an EPS is a program for Ghostscript, and nobody's picture should run one.
+_FOREIGN_FORMATS = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
+
+
 class ImageError(ValueError):
     """A picture that cannot be read or written; the message names the file."""
 
 
 def read_image(path: str | os.PathLike[str]) -> Pixels:
-    """Any picture Pillow knows → uint8 [H, W, 3]; turned as its EXIF says, alpha over grey, 16 bits scaled.
+    """Any picture Pillow reads itself → uint8 [H, W, 3]; turned as its EXIF says, alpha over grey, 16 bits scaled.
 
     Of an animation, the first frame. Raises ImageError, naming the file, for anything else.
     """
@@ -47,7 +51,7 @@ def read_image(path: str | os.PathLike[str]) -> Pixels:
     if not path.is_file():
         raise ImageError(f"{path}: there is no such picture file")
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_readable_formats()) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ImageError(f"{path}: {picture.width} × {picture.height} px is too large; scale it down first")
             picture.load()
@@ -59,6 +63,11 @@ def read_image(path: str | os.PathLike[str]) -> Pixels:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         # Pillow reports broken files as any of these, SyntaxError for PNG included.
         raise ImageError(f"{path}: the picture is damaged or cut off ({error})") from error
+
+
+def _readable_formats() -> list[str]:
+    Image.init()
+    return [name for name in Image.ID if name not in _FOREIGN_FORMATS]
 
 
 def write_image(path: str | os.PathLike[str], image: Pixels) -> Path:
