@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .cancelling import Cancelled
 from .checkpoint import Adapter
-from .motion_clip import MotionClip
+from .motion_clip import MotionClip, require_fps
 
 
 @torch.no_grad()
@@ -32,6 +32,9 @@ def encode_motion(
         progress: called with (frames done, frames in all).
     """
     require_frames(frames)
+    require_fps(fps)
+    if hands is not None:
+        require_values(hands, "hand crops")
     like = next(adapter.encoder.parameters())
     body, hand_tokens = [], []
     for start in range(0, len(frames), chunk):
@@ -71,9 +74,11 @@ def require_frames(frames: Tensor) -> None:
 
 
 def require_values(pixels: Tensor, what: str) -> None:
-    """ValueError where floating-point pixels are NaN or not from 0 to 1."""
-    if not pixels.is_floating_point():
+    """ValueError unless pixels are bytes, or floating-point numbers from 0 to 1 without NaN."""
+    if pixels.dtype == torch.uint8:
         return
+    if not pixels.is_floating_point():
+        raise ValueError(f"{what} is {pixels.dtype}; expected torch.uint8 from 0 to 255, or floats from 0 to 1")
     low, high = (float(v) for v in pixels.aminmax())
     # A NaN makes both comparisons false; the margin is for resizing filters that ring a little.
     if not (low >= -0.1 and high <= 1.1):

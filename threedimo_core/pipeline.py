@@ -128,11 +128,11 @@ class Pipeline:
         height, width = self.output_size(image, settings)
         motion = self.fit(motion, settings)
         sampling = self._sampling(settings)
-        conditions_text = self._encode_text(prompt, sampling)
         backbone = self.backbone
+        shape = backbone.latent_shape(motion.num_frames, height, width)  # first: what is too large is told here
+        conditions_text = self._encode_text(prompt, sampling)
         image = prepare_reference(image, height, width)[None]
         given = backbone.encode_reference(image, motion.num_frames)
-        shape = backbone.latent_shape(motion.num_frames, height, width)
         noise = torch.randn(1, *shape, generator=keyed_generator(settings.seed, "noise")).to(backbone.device)
         contexts = self._contexts(motion, noise, settings)
         conditions = Conditions(given, *conditions_text, *contexts)
