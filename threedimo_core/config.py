@@ -156,6 +156,7 @@ class InjectionConfig:
         _require(self.head_dim % 2 == 0, f"head_dim must be even for rotary embedding, got {self.head_dim}")
         _require(self.window is None or self.window >= 0, f"window must be None or >= 0, got {self.window}")
         _require(self.frames_per_latent > 0, f"frames_per_latent must be positive, got {self.frames_per_latent}")
+        _require(1 < self.rope_theta < 1e9, f"rope_theta must be above 1, got {self.rope_theta}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
