@@ -21,7 +21,6 @@ class ThreeDiMoExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         try:
-            register_model_folder()  # not in `on_load`, which hosts before 0.9 do not call
             return collect_nodes()
         except Exception:
             # The host says only that there was an error, and goes on without the pack.
@@ -39,6 +38,7 @@ def collect_nodes() -> list[type[io.ComfyNode]]:
 
     Raises ValueError for two nodes with the same id: the host would silently keep one of them.
     """
+    register_model_folder()  # the load node lists it; `on_load` is not called by older hosts
     nodes: list[type[io.ComfyNode]] = []
     for module in sorted(info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)])):
         nodes += getattr(importlib.import_module(f".{module}", __package__), "NODES", [])

@@ -167,8 +167,8 @@ class Latent3DiMo(io.ComfyNode):
                              tooltip="Videos at a time, each from noise of its own."),
             ],
             outputs=[
-                io.Conditioning.Output(display_name="positive"),
-                io.Conditioning.Output(display_name="negative"),
+                io.Conditioning.Output(display_name="positive", tooltip="With the reference, where it goes this way."),
+                io.Conditioning.Output(display_name="negative", tooltip="With the reference, where it goes this way."),
                 io.Latent.Output(display_name="latent", tooltip="For the sampler."),
                 io.Float.Output(display_name="fps", tooltip="Frames a second of the video: for Create Video, and for "
                                 "the fps of Apply 3DiMo where you chose one."),
