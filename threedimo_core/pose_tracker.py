@@ -58,7 +58,9 @@ class PoseTrack:
 
     points: [T, 33, 2] pixels (x, y) in mediapipe's order, also outside the picture where they are guessed;
     visibility: [T, 33] in [0, 1]; pixels_per_metre: [T], the size of the person in the picture;
-    found: [T] bool, where False the other values are 0.
+    found: [T] bool, where False the other values are 0;
+    metres: [T, 33, 3] about the middle of the hips, x right, y down, z away from the camera, None where not measured.
+    Good enough to tell which side of the person is seen, far from labels.
     """
 
     points: Floats
@@ -67,6 +69,7 @@ class PoseTrack:
     found: NDArray[np.bool_]
     height: int
     width: int
+    metres: Floats | None = None
 
 
 def track_pose(
@@ -94,6 +97,7 @@ def track_pose(
         found=np.zeros(count, bool),
         height=height,
         width=width,
+        metres=np.zeros((count, NUM_POINTS, 3), np.float32),
     )
     small = (_shrunk(frame) for frame in frames)
     results = _with_task(mediapipe, Path(task_file), small, fps) if task_file else _with_wheel(mediapipe, small)
@@ -107,15 +111,17 @@ def track_pose(
 
 def _store(track: PoseTrack, index: int, in_picture: Any, in_metres: Any) -> None:
     points = np.array([(point.x * track.width, point.y * track.height) for point in in_picture], np.float32)
-    metres = np.array([(point.x, point.y) for point in in_metres], np.float32)
+    metres = np.array([(point.x, point.y, point.z) for point in in_metres], np.float32)
     visibility = np.array([point.visibility for point in in_picture], np.float32)
     seen = visibility > _SEEN
-    spread = _spread(metres[seen])
+    spread = _spread(metres[seen, :2])
     # The ratio of spreads is the scale of a far camera; unlike any one bone it does not shrink when seen end on.
     if seen.sum() < 4 or spread < 0.05:
         return
     track.points[index], track.visibility[index] = points, visibility
     track.pixels_per_metre[index] = _spread(points[seen]) / spread
+    if track.metres is not None:
+        track.metres[index] = metres
     track.found[index] = True
 
 

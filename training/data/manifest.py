@@ -8,6 +8,10 @@ Design decisions:
   there, or was killed there); a writer cuts such a line off before it appends.
 - Each shard of a run writes a manifest of its own (`manifest-2-of-8.jsonl`), so shards share no state; the reader
   joins them. The order is by index, so the same settings give the same bytes, whoever finished first.
+- Each way of making performances (rendering, own videos, multi-view captures) keeps its settings in a section of
+  `dataset.json` and its lines in a manifest of its own name, so one folder can hold all of them.
+- What is learnt later about a performance (captions, poses) is appended to overlay files beside the manifests
+  (`overlay-captions.jsonl`); lines already published never change.
 """
 
 from __future__ import annotations
@@ -22,7 +26,9 @@ from typing import Any
 SCHEMA = "threedimo-dataset"
 SCHEMA_VERSION = 1
 SETTINGS_NAME = "dataset.json"
-_REQUIRED_KEYS = ("id", "index", "path", "num_frames", "fps", "height", "width", "views", "files")
+RECORD_KEYS = ("id", "index", "path", "num_frames", "fps", "height", "width", "views", "files")
+OVERLAY_KEYS = ("id", "of", "revision")
+RENDER_SECTION = "settings"
 
 Record = dict[str, Any]
 
@@ -45,10 +51,10 @@ def raise_if_disk_full(error: OSError, path: Path) -> None:
         ) from error
 
 
-def manifest_name(shard: tuple[int, int] = (0, 1)) -> str:
+def manifest_name(shard: tuple[int, int] = (0, 1), stem: str = "manifest") -> str:
     """File name of the manifest that shard (number, count) writes; number counts from 0."""
     number, count = shard
-    return "manifest.jsonl" if count == 1 else f"manifest-{number}-of-{count}.jsonl"
+    return f"{stem}.jsonl" if count == 1 else f"{stem}-{number}-of-{count}.jsonl"
 
 
 def performance_folder(index: int) -> str:
@@ -76,18 +82,20 @@ def dump_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def write_settings(root: Path, settings: dict[str, Any]) -> None:
+def write_settings(root: Path, settings: dict[str, Any], section: str = RENDER_SECTION) -> None:
     """Create `dataset.json`, or check that the set in `root` was made with the same settings.
 
-    ManifestError names every setting that differs: a set made of two recipes would not be reproducible.
+    section: which part of the set they made. ManifestError names every setting that differs: a set made of two
+    recipes would not be reproducible.
     """
     root.mkdir(parents=True, exist_ok=True)
     path = root / SETTINGS_NAME
-    wanted = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "settings": settings}
-    if not path.exists():
-        write_atomically(path, (json.dumps(wanted, sort_keys=True, indent=2) + "\n").encode())
+    content = read_settings(root) if path.exists() else {"schema": SCHEMA, "schema_version": SCHEMA_VERSION}
+    if section not in content:
+        content[section] = settings
+        write_atomically(path, (json.dumps(content, sort_keys=True, indent=2) + "\n").encode())
         return
-    present = read_settings(root)["settings"]
+    present = content[section]
     keys = sorted(set(present) | set(settings))
     differing = [
         f"{k}: {present.get(k)!r} there, {settings.get(k)!r} asked" for k in keys if present.get(k) != settings.get(k)
@@ -123,11 +131,16 @@ def manifest_paths(root: Path) -> list[Path]:
     return sorted(root.glob("manifest*.jsonl"))
 
 
+def overlay_paths(root: Path) -> list[Path]:
+    """Every overlay of the set: what was learnt about its performances later."""
+    return sorted(root.glob("overlay-*.jsonl"))
+
+
 def read_manifest(root: Path | str) -> list[Record]:
     """All published performances of a set, by index; may be called while the set is being written.
 
-    An index that two shardings both published appears once. ManifestError when the folder is no data set or a
-    complete line is not a valid record.
+    An index that two shardings both published appears once; overlays are laid over their records. ManifestError
+    when the folder is no data set or a complete line is not a valid record.
     """
     root = Path(root)
     read_settings(root)
@@ -135,44 +148,60 @@ def read_manifest(root: Path | str) -> list[Record]:
     for path in manifest_paths(root):
         for record in iter_lines(path):
             by_id.setdefault(record["id"], record)
+    for overlay in sorted(_read_overlays(root), key=lambda line: (line["revision"], line["id"])):
+        if overlay["of"] in by_id:
+            _lay_over(by_id[overlay["of"]], overlay)
     return sorted(by_id.values(), key=lambda record: (record["index"], record["id"]))
 
 
-def iter_lines(path: Path) -> Iterator[Record]:
-    """The complete records of one manifest file, in file order."""
+def _read_overlays(root: Path) -> Iterator[Record]:
+    for path in overlay_paths(root):
+        yield from iter_lines(path, OVERLAY_KEYS)
+
+
+def _lay_over(record: Record, overlay: Record) -> None:
+    """Put what an overlay line says into its record: `record` at the top, `files` added, `views` one by one."""
+    record.update(overlay.get("record", {}))
+    record["files"] = record["files"] | overlay.get("files", {})
+    for view, changes in zip(record["views"], overlay.get("views", []), strict=False):
+        view.update(changes)
+
+
+def iter_lines(path: Path, required: tuple[str, ...] = RECORD_KEYS) -> Iterator[Record]:
+    """The complete records of one manifest file, in file order; each has the `required` keys."""
     complete, _, _ = path.read_bytes().rpartition(b"\n")
     for number, line in enumerate(complete.split(b"\n"), start=1):
         if line.strip():
-            yield _parse_line(line, path, number)
+            yield _parse_line(line, path, number, required)
 
 
-def _parse_line(line: bytes, path: Path, number: int) -> Record:
+def _parse_line(line: bytes, path: Path, number: int, required: tuple[str, ...]) -> Record:
     try:
         record = json.loads(line)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(
             f"{path} line {number} is not valid JSON ({error}); delete that line and run "
-            "`training data render` again with the same settings"
+            "the command that wrote the file again with the same settings"
         ) from error
-    missing = [key for key in _REQUIRED_KEYS if not isinstance(record, dict) or key not in record]
+    missing = [key for key in required if not isinstance(record, dict) or key not in record]
     if missing:
         raise ManifestError(f"{path} line {number} lacks {', '.join(missing)}; was it written by hand?")
     return record
 
 
 class ManifestWriter:
-    """Appends records to one manifest file; safe to kill at any byte.
+    """Appends records to one manifest file (or other lines, whose `required` keys include an id); safe to kill.
 
     Opening cuts off an unfinished last line. `append` writes one whole line and syncs it; when the disk is full
     it restores the file to its last whole line and raises DiskFullError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, required: tuple[str, ...] = RECORD_KEYS) -> None:
         self.path = path
         # Unbuffered: after a full disk nothing may linger in memory and be written later.
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by close / the context manager)
         self._cut_unfinished_line()
-        self.ids = {record["id"] for record in iter_lines(path)}
+        self.ids = {record["id"] for record in iter_lines(path, required)}
 
     def _cut_unfinished_line(self) -> None:
         content = self.path.read_bytes()

@@ -41,12 +41,16 @@ def publish_folder(root: Path, record: Record, contents: dict[str, bytes]) -> No
 
 
 def published_record(root: Path, index: int) -> Record | None:
-    """The record of performance `index` when its folder is published and whole, else None.
+    """The record of performance `index` when its folder is published and whole, else None."""
+    return record_in(root / performance_folder(index))
+
+
+def record_in(folder: Path) -> Record | None:
+    """The record of a performance folder when it is published and whole, else None.
 
     A folder with a missing or shortened file (a crash of the machine, not of the program) is removed, so that it
-    is rendered again.
+    is made again.
     """
-    folder = root / performance_folder(index)
     if not folder.is_dir():
         return None
     try:
@@ -62,6 +66,10 @@ def published_record(root: Path, index: int) -> Record | None:
 
 def remove_unfinished(root: Path, index: int) -> None:
     """Remove what a killed writer left of performance `index`."""
-    folder = root / performance_folder(index)
+    remove_unfinished_at(root / performance_folder(index))
+
+
+def remove_unfinished_at(folder: Path) -> None:
+    """Remove what a killed writer left beside a performance folder."""
     for left in folder.parent.glob(f"{_UNFINISHED}{folder.name}-*"):
         shutil.rmtree(left, ignore_errors=True)
