@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import warnings
+from typing import NoReturn
 
 from .commands.arguments import ADD
 
@@ -26,6 +28,7 @@ INTERRUPTED = 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 2 for what the user can mend, 130 when interrupted."""
+    _print_any_text()
     arguments = _parser().parse_args(argv)
     name = arguments.command
     _quieten_libraries()
@@ -36,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
             raise
         return _fail(name, str(error))
     except KeyboardInterrupt:
-        print(f"threedimo {name}: interrupted; nothing was written", file=sys.stderr)
+        print(f"threedimo {name}: interrupted; no half-written file was left", file=sys.stderr)
         return INTERRUPTED
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
@@ -44,8 +47,15 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(name, "out of memory: try a smaller --height and --width, fewer --frames or --offload")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line: the usage of `animate` alone would push them off the screen."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"{self.prog}: {message}; `{self.prog} --help` lists what there is\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="threedimo", description=(__doc__ or "").split("\n")[0])
+    parser = _Parser(prog="threedimo", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--debug", action="store_true", help="show where in the code an error came from")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, help_line in COMMANDS.items():
@@ -55,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fail(name: str, message: str) -> int:
-    print(f"threedimo {name}: {message}", file=sys.stderr)
+    from .commands.telling import say  # not at the top: --help is quick
+
+    say(f"threedimo {name}: {message}")
     return USER_ERROR
 
 
@@ -63,6 +75,13 @@ def _out_of_memory(error: BaseException) -> bool:
     # torch.OutOfMemoryError on a GPU; the CPU allocator raises a plain RuntimeError.
     text = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _print_any_text() -> None:
+    """A terminal or file that cannot take a letter gets its number: a name must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _quieten_libraries() -> None:

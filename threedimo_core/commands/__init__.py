@@ -1,1 +1,1 @@
-"""The commands of `threedimo`, one module each: `add_arguments(parser)` and `run(arguments) -> int`."""
+"""The commands of `threedimo`, one module each with `run(arguments) -> int`; their options are in `arguments`."""

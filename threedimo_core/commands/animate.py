@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,15 @@ from torch import Tensor
 from ..bundled import MINI_STATEMENT
 from ..camera_language import parse
 from ..checkpoint import Adapter
+from ..frame_grid import require_frame_count
 from ..images import Pixels, frames_to_tensor, read_image, tensor_to_frames
 from ..motion_clip import MotionClip
 from ..motion_edit import resample
 from ..pipeline import GenerationSettings, Pipeline
 from ..video import WRITE_SUFFIXES
+from .checks import require_apart, require_file, require_writable
 from .driver import Driver, read_driver
-from .loading import choose_device, open_adapter, open_pipeline
+from .loading import choose_device, inspect_backbone, open_adapter, open_pipeline
 from .results import Result, write_sheet
 from .telling import camera_report, progress, say
 
@@ -36,12 +37,16 @@ class Shot:
 
 def run(arguments: Namespace) -> int:
     """Check what can be checked at once, encode the motion, load the backbone, generate a video per camera."""
-    check(arguments)
-    shots = plan_shots(arguments.camera or [STATIC], arguments.out)
+    check_uses(arguments)
+    shots, sheet = plan_shots(arguments.camera or [STATIC], arguments.out), sheet_beside(arguments.out)
+    check_files(arguments, shots, sheet)
+    settings = generation_settings(arguments)
     device = choose_device(arguments.device)
     adapter = open_adapter(arguments, device)
+    if settings.num_frames is not None:
+        require_frame_count(settings.num_frames, adapter.dims.frames_per_latent)
     report_cameras(shots, adapter)
-    settings = generation_settings(arguments)
+    inspect_backbone(arguments, adapter)
     driver, motion = find_motion(arguments, adapter, settings)
     reference = find_reference(arguments, driver)
     if arguments.model is None:
@@ -58,14 +63,13 @@ def run(arguments: Namespace) -> int:
         results.append(Result(shot.camera, frames, shot.out))
         results[-1].write(fps, driver.audio if driver else None)
     if not arguments.no_sheet:
-        sheet = arguments.out.with_name(f"{arguments.out.stem}-sheet.png")
         driving = driver.frames if driver else None
         write_sheet(sheet, arguments.out.stem, tensor_to_frames(reference), driving, results, fps)
     return 0
 
 
-def check(arguments: Namespace) -> None:
-    """ValueError for options that do not go together, before anything is loaded."""
+def check_uses(arguments: Namespace) -> None:
+    """ValueError for options that do not go together."""
     sources = [bool(arguments.driving), bool(arguments.motion), arguments.novel_view]
     if arguments.stabilise:
         if not arguments.driving or arguments.reference or arguments.camera:
@@ -78,22 +82,21 @@ def check(arguments: Namespace) -> None:
         raise ValueError("name the person to animate: --reference IMAGE")
     if arguments.keep_audio and not arguments.driving:
         raise ValueError("--keep-audio needs --driving: a motion file has no sound")
-    if arguments.out.suffix.lower() not in WRITE_SUFFIXES:
-        raise ValueError(f"--out {arguments.out}: videos are written as {', '.join(WRITE_SUFFIXES)}; change the suffix")
-    require_folder(arguments.out)
-    for path in (arguments.driving, arguments.motion, arguments.reference):
-        if path is not None and not path.is_file():
-            raise ValueError(f"{path}: there is no such file")
 
 
-def require_folder(out: Path) -> None:
-    """Make the folder of `out` now rather than fail after minutes of work; ValueError where that cannot be."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"--out {out}: its folder cannot be made: {error.strerror}; name another one") from error
-    if not os.access(out.parent, os.W_OK):
-        raise ValueError(f"--out {out}: its folder may not be written to; name another one")
+def check_files(arguments: Namespace, shots: list[Shot], sheet: Path) -> None:
+    """ValueError for inputs that are not there and for results that could not be written, before the work."""
+    inputs = [arguments.driving, arguments.motion, arguments.reference]
+    require_writable(arguments.out, WRITE_SUFFIXES, "videos")
+    require_apart([*(shot.out for shot in shots), sheet], inputs)
+    for path in (*inputs, arguments.pose_model):
+        if path is not None:
+            require_file(path)
+
+
+def sheet_beside(out: Path) -> Path:
+    """Where the contact sheet of `out` lies."""
+    return out.with_name(f"{out.stem}-sheet.png")
 
 
 def plan_shots(cameras: list[str], out: Path) -> list[Shot]:

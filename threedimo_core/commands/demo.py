@@ -7,15 +7,18 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from ..backbones.loading import load_backbone
-from ..bundled import DEMO_FOLDER, MINI_FOLDER, MINI_STATEMENT, mini_adapter
+import torch
+
+from ..bundled import MINI_FOLDER, MINI_STATEMENT, demo_input, mini_adapter
 from ..checkpoint import load_adapter
 from ..images import frames_to_tensor, read_image
 from ..motion_clip import MotionClip
 from ..pipeline import GenerationSettings, Pipeline
 from ..video import VideoClip, read_video
 from .animate import generate
+from .checks import require_writable_folder
 from .driver import to_tensor
+from .loading import load_quietly
 from .results import Result, write_sheet
 from .telling import say
 
@@ -31,12 +34,13 @@ NAMES = ("driving.mp4", "reference.png")
 def run(arguments: Namespace) -> int:
     """Write three videos, the motion file, the inputs and the contact sheet into --out."""
     began, out = time.monotonic(), arguments.out
+    require_writable_folder(out, out)
     say(MINI_STATEMENT)
     adapter = load_adapter(mini_adapter())
     record = adapter.record
     clip = _driving_video(record.fps, record.num_frames)
-    picture = read_image(DEMO_FOLDER / "reference.png")
-    pipeline = Pipeline(load_backbone(MINI_FOLDER, next(adapter.encoder.parameters()).dtype), adapter)
+    picture = read_image(demo_input("reference.png"))
+    pipeline = Pipeline(load_quietly(MINI_FOLDER, torch.float32), adapter)
     motion = _keep(pipeline.encode_motion(to_tensor(clip.frames), clip.fps), out)
     settings = GenerationSettings(steps=arguments.steps, seed=arguments.seed)
     results = []
@@ -51,15 +55,12 @@ def run(arguments: Namespace) -> int:
 
 
 def _driving_video(fps: float, count: int) -> VideoClip:
-    for name in NAMES:
-        if not (DEMO_FOLDER / name).is_file():
-            raise ValueError(f"{DEMO_FOLDER / name} is missing from this installation; install the package again")
-    return read_video(DEMO_FOLDER / "driving.mp4", max_frames=count, fps=fps)
+    return read_video(demo_input("driving.mp4"), max_frames=count, fps=fps)
 
 
 def _keep(motion: MotionClip, out: Path) -> MotionClip:
     """Save the motion and copies of the inputs beside the results."""
     motion.save(out / "motion.safetensors")
     for name in NAMES:
-        shutil.copyfile(DEMO_FOLDER / name, out / name)
+        shutil.copyfile(demo_input(name), out / name)
     return motion

@@ -46,13 +46,16 @@ def read_driver(
     )
     for note in clip.notes:
         say(note)
+    if audio and clip.audio is None:
+        say(f"{path.name} has no sound to keep")
     driving = _prepare(clip.frames, clip.fps, arguments, adapter)
     for note in driving.notes:
         say(note)
     with progress(f"encoding {path.name}", "frame") as move:
         motion = encode_motion(adapter, driving.frames, clip.fps, driving.hands, driving.hand_present, progress=move)
     # A short video may give one frame at this rate: that is no picture, it is too short.
-    still = len(clip.frames) == 1 and len(read_video(path, max_frames=2).frames) == 1
+    damaged = arguments.allow_damaged
+    still = len(clip.frames) == 1 and len(read_video(path, max_frames=2, allow_damaged=damaged).frames) == 1
     return Driver(clip.frames, replace(motion, source_size=clip.source_size), clip.audio, still)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from .checks import require_apart, require_file, require_writable
 from .driver import read_driver
 from .loading import choose_device, open_adapter
 from .telling import say
@@ -13,10 +14,11 @@ SUFFIX = ".safetensors"
 
 def run(arguments: Namespace) -> int:
     """Encode and save; prints the path of the file."""
-    if arguments.out.suffix.lower() != SUFFIX:
-        raise ValueError(f"--out {arguments.out}: motion files end in {SUFFIX}; change the suffix")
-    if not arguments.driving.is_file():
-        raise ValueError(f"{arguments.driving}: there is no such file")
+    require_writable(arguments.out, (SUFFIX,), "motion files")
+    require_apart([arguments.out], [arguments.driving])
+    for path in (arguments.driving, arguments.pose_model):
+        if path is not None:
+            require_file(path)
     adapter = open_adapter(arguments, choose_device(arguments.device))
     motion = read_driver(arguments.driving, arguments, adapter, arguments.fps, arguments.frames).motion
     path = motion.save(arguments.out)

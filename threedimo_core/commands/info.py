@@ -13,6 +13,7 @@ from ..motion_clip import KIND as MOTION
 from ..motion_clip import MotionClip
 from ..safe_file import TensorFileError, read_header
 from ..video import VideoError, probe_video
+from .telling import plain
 
 Facts = dict[str, str]
 
@@ -23,7 +24,7 @@ def run(arguments: Namespace) -> int:
         facts = describe(path)
         width = max(map(len, facts))
         print("\n" * (number > 0) + f"{path}")
-        print("\n".join(f"  {name + ':':<{width + 1}} {value}" for name, value in facts.items()))
+        print(plain("\n".join(f"  {name + ':':<{width + 1}} {value}" for name, value in facts.items())))
     return 0
 
 

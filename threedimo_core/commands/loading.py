@@ -5,9 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+import diffusers
 import torch
+import transformers
 
-from ..backbones.loading import load_backbone
+from ..backbones.base import Backbone
+from ..backbones.loading import inspect_folder, load_backbone
 from ..bundled import ADAPTER_FILE, MINI_FOLDER, mini_adapter
 from ..checkpoint import Adapter, load_adapter
 from ..pipeline import Pipeline
@@ -21,7 +24,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()  # "meta" has no values to give back
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"--device {name} cannot be used here: {reason}. --device cpu always works") from error
@@ -45,16 +48,34 @@ def open_adapter(arguments: Namespace, device: torch.device) -> Adapter:
     return load_adapter(adapter_path(arguments), device=device)
 
 
+def inspect_backbone(arguments: Namespace, adapter: Adapter) -> None:
+    """BackboneError where the backbone's folder misses a piece: looking takes no time, loading minutes."""
+    inspect_folder(_backbone_folder(arguments, adapter))
+
+
 def open_pipeline(arguments: Namespace, adapter: Adapter, device: torch.device) -> Pipeline:
     """The adapter with its backbone; AdapterError or BackboneError where they do not fit or miss a piece."""
-    folder = arguments.backbone or (MINI_FOLDER if arguments.model is None else arguments.model)
+    dtype = _DTYPES.get(arguments.dtype) or _default_dtype(device, bundled=arguments.model is None)
+    return Pipeline(load_quietly(_backbone_folder(arguments, adapter), dtype, device, arguments.offload), adapter)
+
+
+def load_quietly(
+    folder: Path, dtype: torch.dtype, device: torch.device | str = "cpu", offload: bool = False
+) -> Backbone:
+    """`load_backbone` without the libraries' bars, which flood logs and files."""
+    transformers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.disable_progress_bar()
+    return load_backbone(folder, dtype, device, offload)
+
+
+def _backbone_folder(arguments: Namespace, adapter: Adapter) -> Path:
+    folder: Path = arguments.backbone or (MINI_FOLDER if arguments.model is None else arguments.model)
     if not folder.is_dir() and arguments.backbone is None:
         raise ValueError(
             f"{arguments.model} was trained for the backbone {adapter.family} ({adapter.dims}): name its diffusers "
             "folder with --backbone"
         )
-    dtype = _DTYPES.get(arguments.dtype) or _default_dtype(device, bundled=arguments.model is None)
-    return Pipeline(load_backbone(folder, dtype, device, arguments.offload), adapter)
+    return folder
 
 
 def _default_dtype(device: torch.device, bundled: bool) -> torch.dtype:

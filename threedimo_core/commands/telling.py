@@ -15,7 +15,12 @@ from ..camera_language import ParsedPrompt, describe_move, describe_view
 
 def say(message: str) -> None:
     """One line for the user; standard error, since standard output is for results."""
-    print(message, file=sys.stderr, flush=True)
+    print(plain(message), file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """The text without control characters: names and notes from strangers' files could steer a terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 @contextmanager
