@@ -66,8 +66,18 @@ class GenerationSettings:
                 raise ValueError(f"{name} is {value!r}; expected a number from 0 to 10 (1 is as trained)")
         if self.fps is not None:
             require_fps(self.fps)
+        # What `generate` would refuse is refused here: a model takes minutes to load.
+        self.sampling(steps=1)
         if (self.height is None) != (self.width is None):
             raise ValueError(f"height is {self.height}, width is {self.width}: give both, or neither")
+
+    def sampling(self, steps: int, text_scale: float = 1.0, motion_scale: float = 1.0) -> SamplingSettings:
+        """Steps and scales as set here, else as given."""
+        return SamplingSettings(
+            steps=steps if self.steps is None else self.steps,
+            text_scale=text_scale if self.text_scale is None else self.text_scale,
+            motion_scale=motion_scale if self.motion_scale is None else self.motion_scale,
+        )
 
 
 class Pipeline:
@@ -127,7 +137,8 @@ class Pipeline:
         image = _one_image(reference)
         height, width = self.output_size(image, settings)
         motion = self.fit(motion, settings)
-        sampling = self._sampling(settings)
+        record = self.adapter.record
+        sampling = settings.sampling(record.sampling_steps, record.text_scale, record.motion_scale)
         backbone = self.backbone
         shape = backbone.latent_shape(motion.num_frames, height, width)  # first: what is too large is told here
         conditions_text = self._encode_text(prompt, sampling)
@@ -183,14 +194,6 @@ class Pipeline:
         self.adapter.check_clip(motion)
         fps = settings.fps or self.adapter.record.fps
         return fit_motion(motion, fps, settings.num_frames, self.backbone.frames_per_latent, settings.hold_last)
-
-    def _sampling(self, settings: GenerationSettings) -> SamplingSettings:
-        record = self.adapter.record
-        return SamplingSettings(
-            steps=record.sampling_steps if settings.steps is None else settings.steps,
-            text_scale=record.text_scale if settings.text_scale is None else settings.text_scale,
-            motion_scale=record.motion_scale if settings.motion_scale is None else settings.motion_scale,
-        )
 
     def _encode_text(
         self, prompt: str, sampling: SamplingSettings

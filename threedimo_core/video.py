@@ -195,9 +195,9 @@ def _video_stream(path: Path, container: Any) -> Any:
 
 def _require_request(path: Path, max_frames: int | None, fps: float | None, start: float, side: int | None) -> None:
     if max_frames is not None and max_frames < 1:
-        raise VideoError(f"{path}: max_frames is {max_frames}; ask for at least 1, or None for all")
+        raise VideoError(f"{path}: max_frames is {max_frames}; ask for at least 1, or leave it out for all")
     if fps is not None and not 0 < fps <= MAX_FPS:
-        raise VideoError(f"{path}: fps is {fps}; expected above 0 and at most {MAX_FPS:g}, or None for the file's own")
+        raise VideoError(f"{path}: fps is {fps}; expected above 0 and at most {MAX_FPS:g}; without it the file's own")
     if not (math.isfinite(start) and start >= 0):
         raise VideoError(f"{path}: start is {start}; expected seconds from 0 on")
     if side is not None and side < 1:

@@ -47,6 +47,7 @@ def load_backbone(
     folder = Path(folder)
     family = inspect_folder(folder)
     parts = {name: _load_piece(folder / name, name, piece, family, dtype) for name, piece in family.pieces.items()}
+    _require_known_words(folder, family, parts)
     backbone = _BUILDERS[family.name](**parts)
     backbone.place(device, offload)
     if offload:
@@ -98,8 +99,9 @@ def _save_piece(part: Any, piece: Piece, folder: Path) -> str:
 
 def _identify(folder: Path) -> Family:
     if not folder.is_dir():
+        found = "this is a single file" if folder.is_file() else "there is no such folder"
         raise BackboneError(
-            f"{folder}: there is no such folder; give a diffusers folder, one with a model_index.json, such as a "
+            f"{folder}: {found}; give a diffusers folder, one with a model_index.json, such as a "
             f"download of {_sources()}"
         )
     index = _read_json(folder / "model_index.json", f"a diffusers folder has one; get {_sources()}")
@@ -206,6 +208,18 @@ def _load_piece(folder: Path, name: str, piece: Piece, family: Family, dtype: to
             f"model or version; get {family.source}"
         )
     return part.requires_grad_(False).eval()
+
+
+def _require_known_words(folder: Path, family: Family, parts: dict[str, Any]) -> None:
+    for tokenizer, encoder in (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")):
+        if tokenizer not in parts:
+            continue
+        words, known = len(parts[tokenizer]), parts[encoder].get_input_embeddings().num_embeddings
+        if words > known:
+            raise BackboneError(
+                f"{folder}: {tokenizer}/ has {words} words, {encoder}/ knows {known}: they belong to different models; "
+                f"get both from {family.source}"
+            )
 
 
 def _loader(library: str, name: str) -> Any:

@@ -38,8 +38,9 @@ class Shot:
 def run(arguments: Namespace) -> int:
     """Check what can be checked at once, encode the motion, load the backbone, generate a video per camera."""
     check_uses(arguments)
+    require_writable(arguments.out, WRITE_SUFFIXES, "videos")
     shots, sheet = plan_shots(arguments.camera or [STATIC], arguments.out), sheet_beside(arguments.out)
-    check_files(arguments, shots, sheet)
+    check_inputs(arguments, [*(shot.out for shot in shots), sheet])
     settings = generation_settings(arguments)
     device = choose_device(arguments.device)
     adapter = open_adapter(arguments, device)
@@ -84,11 +85,10 @@ def check_uses(arguments: Namespace) -> None:
         raise ValueError("--keep-audio needs --driving: a motion file has no sound")
 
 
-def check_files(arguments: Namespace, shots: list[Shot], sheet: Path) -> None:
-    """ValueError for inputs that are not there and for results that could not be written, before the work."""
+def check_inputs(arguments: Namespace, outs: list[Path]) -> None:
+    """ValueError for inputs that are not there, or that a result would replace."""
     inputs = [arguments.driving, arguments.motion, arguments.reference]
-    require_writable(arguments.out, WRITE_SUFFIXES, "videos")
-    require_apart([*(shot.out for shot in shots), sheet], inputs)
+    require_apart(outs, inputs)
     for path in (*inputs, arguments.pose_model):
         if path is not None:
             require_file(path)
