@@ -10,6 +10,12 @@ NUM_HAND_JOINTS = 15
 NUM_POSE_JOINTS = NUM_BODY_JOINTS + 2 * NUM_HAND_JOINTS
 
 
+_NUMBERS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "int": ("a whole number", (int,)),
+    "float": ("a number", (int, float)),
+}
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -156,15 +162,20 @@ class InjectionConfig:
         _require(self.head_dim % 2 == 0, f"head_dim must be even for rotary embedding, got {self.head_dim}")
         _require(self.window is None or self.window >= 0, f"window must be None or >= 0, got {self.window}")
         _require(self.frames_per_latent > 0, f"frames_per_latent must be positive, got {self.frames_per_latent}")
-        _require(1 < self.rope_theta < 1e9, f"rope_theta must be above 1, got {self.rope_theta}")
+        _require(self.rope_theta > 1, f"rope_theta must be above 1, got {self.rope_theta}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def from_dict(cls: type, data: dict[str, Any]) -> Any:
-    """Build a flat config from a dict, refusing unknown keys by name (a newer file, or a typing error)."""
-    known = {f.name for f in fields(cls)}
-    unknown = sorted(set(data) - known)
+    """Build a flat config from a dict, refusing by name unknown keys (a newer file, or a typing error) and values that
+    are no numbers where the config has numbers."""
+    known = {f.name: str(f.type) for f in fields(cls)}
+    unknown = sorted(set(data) - set(known))
     _require(not unknown, f"{cls.__name__} does not know {', '.join(unknown)}; it knows {', '.join(sorted(known))}")
+    for name, value in data.items():
+        what, kinds = _NUMBERS.get(known[name], ("", ()))
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        _require(fits or not kinds, f"{cls.__name__}.{name} is {str(value)[:40]!r}; expected {what}")
     return cls(**data)

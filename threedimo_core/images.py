@@ -42,6 +42,10 @@ class ImageError(ValueError):
     """A picture that cannot be read or written; the message names the file."""
 
 
+class NoPictureError(ImageError):
+    """A file that is no picture at all, rather than a damaged one."""
+
+
 def read_image(path: str | os.PathLike[str]) -> Pixels:
     """Any picture Pillow reads itself → uint8 [H, W, 3]; turned as its EXIF says, alpha over grey, 16 bits scaled.
 
@@ -59,8 +63,12 @@ def read_image(path: str | os.PathLike[str]) -> Pixels:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not a picture in a known format; use PNG, JPEG or WebP") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise NoPictureError(f"{path}: not a picture in a known format; use PNG, JPEG or WebP") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"{path}: over {2 * MAX_PIXELS // 10**6} megapixels are too large; scale it down first"
+        ) from error
+    except (OSError, ValueError, SyntaxError) as error:
         # Pillow reports broken files as any of these, SyntaxError for PNG included.
         raise ImageError(f"{path}: the picture is damaged or cut off ({error})") from error
 

@@ -117,7 +117,7 @@ def write_tensor_file(
         raise TensorFileError(f"{path.name}: the name must end in .safetensors")
     ready = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     for name, tensor in ready.items():
-        _require_values(path, name, tensor)
+        _require_finite(path, name, tensor)
     description = json.dumps({"kind": kind, "version": version, **info}, allow_nan=False)
     with atomic_path(path) as draft:
         save_file(ready, draft, metadata={"format": "pt", METADATA_KEY: description})
@@ -147,7 +147,7 @@ def read_tensor_file(
         raise TensorFileError(f"{header.path}: cannot be read: {error}") from error
     if check_finite:
         for name, tensor in tensors.items():
-            _require_values(header.path, name, tensor)
+            _require_finite(header.path, name, tensor)
     return TensorFile(path=header.path, tensors=tensors, info=header.info)
 
 
@@ -324,9 +324,7 @@ def _some(names: Set[str], most: int = 5) -> str:
     return ", ".join(ordered[:most]) + rest
 
 
-def _require_values(path: Path, name: str, tensor: Tensor) -> None:
-    if tensor.dtype == torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
-        raise TensorFileError(f"{path}: damaged: tensor {name!r} holds values that are neither true nor false")
+def _require_finite(path: Path, name: str, tensor: Tensor) -> None:
     if not tensor.is_floating_point():
         return
     values = tensor.float() if tensor.dtype.itemsize == 1 else tensor

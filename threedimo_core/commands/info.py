@@ -8,7 +8,7 @@ from pathlib import Path
 from ..backbones.loading import inspect_folder
 from ..checkpoint import KIND as ADAPTER
 from ..checkpoint import read_description
-from ..images import ImageError, read_image
+from ..images import NoPictureError, read_image
 from ..motion_clip import KIND as MOTION
 from ..motion_clip import MotionClip
 from ..safe_file import TensorFileError, read_header
@@ -88,7 +88,7 @@ def _picture_or_video(path: Path) -> Facts:
     try:
         picture = read_image(path)
         return {"picture": f"{picture.shape[1]} × {picture.shape[0]} px (width × height)"}
-    except ImageError:
+    except NoPictureError:
         pass  # not a picture: then a video, whose error says more
     try:
         video = probe_video(path)
