@@ -132,6 +132,10 @@ def test_two_people_share_a_motion_and_its_cameras():
     performance = sample_performance(0, 5, views=3, num_frames=5, fps=8, identities=2)
     first, second = performance.identities
     assert first.body_index != second.body_index
+    places = [identity.scene for identity in (first, second)]
+    assert repr(places[0]) != repr(places[1]), "a common place would tell that the motion is the same"
+    alone = sample_performance(0, 5, views=3, num_frames=5, fps=8)
+    assert repr(alone.identities[0].scene) == repr(places[0])
     assert len(performance.cameras) == 3 and len(performance.posed) == 2
 
 

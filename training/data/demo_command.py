@@ -54,5 +54,5 @@ def _film(
     still = CameraPrompt(moves=(Move(MoveKind.STATIC),))
     camera = make_camera(still, subject, arguments.frames, arguments.fps, azimuth_deg=azimuth)
     size = arguments.size
-    scene, appearance = performance.scene, identity.appearance
+    scene, appearance = identity.scene, identity.appearance
     return renderer.render(posed, identity.body, appearance, scene, [camera], size, size, samples=2)[0]

@@ -8,7 +8,8 @@ Design decisions:
 - Held out for the split `test`: families of motions (motion_library.py), every fourth body, and twelve azimuth bins
   of 10 degrees, [20, 30) + 30 k. They spread around the circle, so that held-out views 30, 60, 90 and 180 degrees
   apart exist. A bin is told at the first frame: a camera that orbits, or a person who turns, passes through all.
-- A second identity (other body, other clothes, same motion, same cameras) is for tests of identity leaks.
+- A second identity (other body, other clothes, another place, same motion, same cameras) is for tests of identity
+  leaks: nothing that can be seen is common to both but the movement.
 """
 
 from __future__ import annotations
@@ -38,16 +39,17 @@ MotionSource = Callable[[np.random.Generator, int, float, str], Motion]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who performs: a body and what it wears."""
+    """Who performs: a body, what it wears, and the place it stands in."""
 
     body: Body
     body_index: int
     appearance: Appearance
+    scene: Scene
 
 
 @dataclass(frozen=True)
 class Performance:
-    """One motion, its performers, its scene and its synchronous cameras, before anything is rendered.
+    """One motion, its performers and its synchronous cameras, before anything is rendered.
 
     kind: "static" or "moving" cameras; posed: the body of each identity in every frame.
     """
@@ -59,7 +61,6 @@ class Performance:
     motion: Motion
     identities: tuple[Identity, ...]
     posed: tuple[PosedBody, ...]
-    scene: Scene
     cameras: tuple[Camera, ...]
 
     @property
@@ -113,7 +114,7 @@ def sample_performance(
     """
     check_performance_settings(views, num_frames, fps, split, identities, kind)
     motion = motions(generator(seed, split, index, _MOTION), num_frames, fps, split)
-    performers = _sample_identities(seed, split, index, identities)
+    performers = _sample_identities(seed, split, index, identities, plain)
     rng = generator(seed, split, index, _CAMERAS)
     drawn = "static" if rng.random() < _STATIC_KIND_SHARE else "moving"
     kind = kind or drawn
@@ -127,7 +128,6 @@ def sample_performance(
         motion=motion,
         identities=performers,
         posed=posed,
-        scene=sample_scene(generator(seed, split, index, _SCENE), plain),
         cameras=_sample_cameras(rng, subject, fps, sample_azimuths(rng, views, split), kind, aspect),
     )
 
@@ -150,14 +150,16 @@ def check_performance_settings(
         raise ValueError(f"kind is {kind!r}, expected 'static', 'moving' or None")
 
 
-def _sample_identities(seed: int, split: str, index: int, count: int) -> tuple[Identity, ...]:
-    """`count` different bodies of the split, each with its own clothes."""
+def _sample_identities(seed: int, split: str, index: int, count: int, plain: bool) -> tuple[Identity, ...]:
+    """`count` different bodies of the split, each with its own clothes in its own place."""
     chosen = generator(seed, split, index, _BODY).permutation(body_indices(split))[:count]
     identities = []
     for number, body_index in enumerate(chosen):
         body = Body.load(int(body_index))
         appearance = sample_appearance(generator(seed, split, index, _APPEARANCE, number), body)
-        identities.append(Identity(body, int(body_index), appearance))
+        place = (_SCENE, number) if number else (_SCENE,)
+        scene = sample_scene(generator(seed, split, index, *place), plain)
+        identities.append(Identity(body, int(body_index), appearance, scene))
     return tuple(identities)
 
 

@@ -89,7 +89,7 @@ def _render(
     identity, count = performance.identities[number], len(performance.cameras)
     zoomed = [hand.camera for pair in hands for hand in pair] if size.hand_size else []
     return renderer.render(
-        performance.posed[number], identity.body, identity.appearance, performance.scene,
+        performance.posed[number], identity.body, identity.appearance, identity.scene,
         [*performance.cameras, *zoomed],
         [size.height] * count + [size.hand_size] * len(zoomed),
         [size.width] * count + [size.hand_size] * len(zoomed),
