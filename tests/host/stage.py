@@ -1,0 +1,95 @@
+"""What a live host needs for the shipped workflows: tiny models, inputs, and the mini where the pack has none yet."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from live_host import HERE, ROOT, LiveHost
+from safetensors.torch import save_file
+from tiny_host import MINI_RECORD, mini_backbone, write_mini
+from tiny_models import adapter_for
+
+from threedimo_core.bundled import DEMO_FOLDER
+from threedimo_core.checkpoint import save_adapter
+
+WORKFLOWS = ROOT / "workflows"
+STAND_INS = HERE / "stand_ins"
+ADAPTERS = ("3dimo_wan2.2_ti2v_5B.safetensors", "3dimo_wan2.1_i2v_480p_14B.safetensors")
+LORA = "wan2.2_ti2v_5B_style.safetensors"
+# Loaders whose files nobody has in a test, and which output of the stand-in takes their place.
+LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "VAELoader": 2}
+
+
+def furnish(host: LiveHost) -> LiveHost:
+    """Lay models and inputs into the folders of a host, before it starts or while it runs."""
+    mini = host.pack / "threedimo_core" / "mini"
+    if not mini.is_dir():
+        write_mini(mini)
+    for kind, channels in (("ti2v", 16), ("i2v", 36)):
+        write_mini(host.base / "models/stand_ins" / kind, mini_backbone(in_channels=channels))
+    for name in ADAPTERS:
+        save_adapter(host.base / "models/threedimo" / name, adapter_for(mini_backbone(), record=MINI_RECORD))
+    lora = host.base / "models/loras" / LORA
+    lora.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tiny_lora(), lora)
+    for copied, name in (("driving.mp4",) * 2, ("driving.mp4", "shaky.mp4"), ("reference.png",) * 2):
+        (host.base / "input" / name).write_bytes((DEMO_FOLDER / copied).read_bytes())
+    return host
+
+
+def tiny_lora(rank: int = 2, width: int = 32) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(9)
+    stem = "diffusion_model.blocks.{}.self_attn.{}.lora_{}.weight"
+    weights = {}
+    for block in range(2):
+        for name in ("q", "k", "v", "o"):
+            weights[stem.format(block, name, "A")] = torch.randn(rank, width, generator=generator)
+            weights[stem.format(block, name, "B")] = torch.randn(width, rank, generator=generator) * 0.1
+    return weights
+
+
+def workflow_names() -> list[str]:
+    return sorted(path.stem for path in (WORKFLOWS / "api").glob("*.json"))
+
+
+def api_workflow(name: str) -> dict[str, Any]:
+    return dict(json.loads((WORKFLOWS / "api" / f"{name}.json").read_text()))
+
+
+def needs_files(prompt: dict[str, Any]) -> bool:
+    """Whether a workflow loads more than the pack brings."""
+    return any(node["class_type"] in LOADERS for node in prompt.values())
+
+
+def with_stand_ins(prompt: dict[str, Any]) -> dict[str, Any]:
+    """The workflow with tiny models in the place of files: smaller and shorter, wired as it was."""
+    prompt = copy.deepcopy(prompt)
+    if not needs_files(prompt):
+        return prompt
+    kind = "i2v" if "wan2.1_i2v" in json.dumps(prompt) else "ti2v"
+    places = {id: LOADERS[node["class_type"]] for id, node in prompt.items() if node["class_type"] in LOADERS}
+    vision = [id for id, node in prompt.items() if node["class_type"].startswith("CLIPVision")]
+    kept = {id: node for id, node in prompt.items() if id not in places and id not in vision}
+    kept["stand_in"] = {"class_type": "StandInVideoModel", "inputs": {"kind": kind}}
+    for node in kept.values():
+        for name, value in list(node["inputs"].items()):
+            if isinstance(value, list) and value[0] in places:
+                node["inputs"][name] = ["stand_in", places[value[0]]]
+            elif isinstance(value, list) and value[0] in vision:
+                del node["inputs"][name]
+    return kept
+
+
+def quickened(prompt: dict[str, Any], steps: int = 2) -> dict[str, Any]:
+    """Fewer steps and smaller previews: the wiring is what is tested."""
+    prompt = copy.deepcopy(prompt)
+    for node in prompt.values():
+        if "steps" in node["inputs"]:
+            node["inputs"]["steps"] = steps
+        if node["class_type"] == "ThreeDiMoPreviewMotion":
+            node["inputs"] |= {"width": 64, "height": 64}
+    return prompt

@@ -1,0 +1,167 @@
+"""The shipped workflows: each fits this host's nodes, and runs, on the mini or on stand-ins of the same classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torchvision
+from conftest import STUBS, comfyui_path
+from live_host import HostError, LiveHost, error_of
+from stage import (
+    STAND_INS,
+    WORKFLOWS,
+    api_workflow,
+    furnish,
+    needs_files,
+    quickened,
+    with_stand_ins,
+    workflow_names,
+)
+
+NAMES = workflow_names()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
+    path = comfyui_path()
+    assert path is not None
+    stubbed = Path(torchvision.__file__).is_relative_to(STUBS)
+    stubs = (str(STUBS),) if stubbed else ()
+    live = furnish(LiveHost(path, tmp_path_factory.mktemp("host") / "base", (STAND_INS,), stubs))
+    try:
+        yield live.start()
+    finally:
+        live.stop()
+
+
+@pytest.fixture(scope="module")
+def known(host: LiveHost) -> dict[str, Any]:
+    return dict(host.get("/object_info"))
+
+
+def test_there_are_nine_and_each_has_its_twin() -> None:
+    assert len(NAMES) == 9
+    assert sorted(path.stem for path in WORKFLOWS.glob("*.json")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nodes_and_inputs_are_known_to_the_host(name: str, known: dict[str, Any]) -> None:
+    for node in api_workflow(name).values():
+        assert node["class_type"] in known, node["class_type"]
+        groups = known[node["class_type"]]["input"]
+        required, optional = groups.get("required", {}), groups.get("optional", {})
+        missing = [name for name in required if name not in node["inputs"] and not _dynamic(required[name])]
+        assert not missing, f"{node['class_type']} lacks {missing}"
+        if node["class_type"].startswith("ThreeDiMo"):
+            unknown = set(node["inputs"]) - set(required) - set(optional)
+            assert not unknown, f"{node['class_type']} has no {unknown}"
+        for name, value in node["inputs"].items():
+            spec = required.get(name) or optional.get(name)
+            if spec is not None and not isinstance(value, list):
+                _require_choice(node["class_type"], name, value, spec)
+
+
+def _dynamic(spec: list[Any]) -> bool:
+    return str(spec[0]).startswith("COMFY_")
+
+
+def _require_choice(kind: str, name: str, value: Any, spec: list[Any]) -> None:
+    options = spec[0] if isinstance(spec[0], list) else spec[1].get("options", []) if spec[0] == "COMBO" else []
+    loads_file = name in ("image", "file", "unet_name", "clip_name", "vae_name", "lora_name", "name")
+    if options and not loads_file:
+        assert value in options, f"{kind}.{name} is {value!r}, not one of {options[:8]}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ui_file_holds_the_same_graph(name: str) -> None:
+    graph, api = json.loads((WORKFLOWS / f"{name}.json").read_text()), api_workflow(name)
+    nodes = {str(node["id"]): node for node in graph["nodes"] if node["type"] not in ("MarkdownNote", "Note")}
+    assert {id: node["type"] for id, node in nodes.items()} == {id: node["class_type"] for id, node in api.items()}
+    links = {
+        (str(to), nodes[str(to)]["inputs"][slot]["name"]): [str(source), out]
+        for _, source, out, to, slot, _ in graph["links"]
+    }
+    wanted = {
+        (id, name): value
+        for id, node in api.items()
+        for name, value in node["inputs"].items()
+        if isinstance(value, list)
+    }
+    assert links == wanted
+    assert graph["groups"] and any(node["type"] == "MarkdownNote" for node in graph["nodes"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workflow_runs(name: str, host: LiveHost) -> None:
+    prompt = quickened(with_stand_ins(api_workflow(name)))
+    outputs = host.run(prompt)
+    videos = [
+        shown for id, shown in outputs.items() if prompt[id]["class_type"] == "SaveVideo" for shown in shown["images"]
+    ]
+    saves_video = any(node["class_type"] == "SaveVideo" for node in prompt.values())
+    assert len(videos) == int(saves_video)
+    for video in videos:
+        frames = read_frames(host.output(video))
+        assert (len(frames) - 1) % 4 == 0 and len(frames) > 1
+        assert frames.std() > 1, "a constant picture"
+        assert len(frames) == 241 or "long" not in name
+
+
+def test_the_camera_and_the_motion_change_the_video(host: LiveHost) -> None:
+    prompt = quickened(api_workflow(NAMES[0]))
+    base = _video(host, prompt)
+    again = _video(host, prompt | _changed(prompt, "SaveVideo", filename_prefix="video/again"))
+    assert np.array_equal(base, again), "same seed, same video"
+    camera = _video(host, prompt | _changed(prompt, "ThreeDiMoCameraPrompt", move="zoom in", angle=0.0))
+    motion = _video(host, prompt | _changed(prompt, "ThreeDiMoSampler", body_strength=0.0, hand_strength=0.0))
+    assert np.abs(base.astype(int) - camera).max() > 2 and np.abs(base.astype(int) - motion).max() > 2
+
+
+def test_wrong_inputs_are_told_and_the_next_run_is_right(host: LiveHost) -> None:
+    prompt = quickened(api_workflow(NAMES[0]))
+    encode = next(id for id, node in prompt.items() if node["class_type"] == "ThreeDiMoEncodeMotion")
+    with pytest.raises(HostError, match="use 17 or 21"):
+        host.run(prompt | _changed(prompt, "ThreeDiMoLatent", length=18))
+    with pytest.raises(HostError, match="frames were asked for"):
+        host.run(prompt | _changed(prompt, "ThreeDiMoLatent", length=481))
+    save = {"class_type": "ThreeDiMoSaveMotion",
+            "inputs": {"motion": [encode, 0], "filename_prefix": "../../out", "if_exists": "replace"}}  # fmt: skip
+    with pytest.raises(HostError, match="climbs out"):
+        host.run(prompt | {"save": save})
+    load = {"class_type": "ThreeDiMoLoadMotion", "inputs": {"file": "../secret"}}
+    info = {"class_type": "ThreeDiMoMotionInfo", "inputs": {"motion": ["load", 0]}}
+    with pytest.raises(HostError, match="climbs out"):
+        host.queue({"load": load, "info": info})
+    assert host.run(prompt)
+
+
+def test_cancel_in_mid_run(host: LiveHost) -> None:
+    prompt = quickened(api_workflow(NAMES[0]), steps=200)
+    id = host.queue(prompt | _changed(prompt, "ThreeDiMoSampler", seed=99))
+    while host.get("/queue")["queue_running"] == []:
+        pass
+    host.post("/interrupt", {})
+    assert error_of(host.wait(id)) == "interrupted"
+    assert host.run(quickened(api_workflow(NAMES[0])))
+
+
+def _changed(prompt: dict[str, Any], kind: str, **inputs: Any) -> dict[str, Any]:
+    return {id: {**node, "inputs": {**node["inputs"], **inputs}} for id, node in prompt.items()
+            if node["class_type"] == kind}  # fmt: skip
+
+
+def _video(host: LiveHost, prompt: dict[str, Any]) -> np.ndarray:
+    outputs = host.run(prompt)
+    shown = next(outputs[id]["images"][0] for id in outputs if prompt[id]["class_type"] == "SaveVideo")
+    return read_frames(host.output(shown))
+
+
+def read_frames(path: Path) -> np.ndarray:
+    with av.open(str(path)) as video:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
