@@ -9,6 +9,8 @@ COMMANDS = {
     "check": Command("training.data.check_command", "verify a data set: files, captions, labels"),
     "show": Command("training.data.show_command", "draw contact sheets with skeletons, captions and camera paths"),
     "import-motions": Command("training.data.import_motions_command", "a bank of motions from BVH, AMC, AMASS files"),
+    "import-video": Command("training.data.import_video_command", "clips of people from your own videos"),
+    "import-multiview": Command("training.data.import_multiview_command", "multi-view clips from synchronous cameras"),
     "merge": Command("training.data.merge_command", "join the manifests of several shards into one"),
     "demo-inputs": Command("training.data.demo_command", "render the inputs of `threedimo demo`"),
 }

@@ -20,6 +20,11 @@ _SIDE_COLOURS = {"left": (80, 200, 255), "right": (255, 150, 60), "middle": (120
 _HIDDEN_COLOUR = (120, 120, 120)
 # SMPL-X numbering has jaw and eyes (22-24) between the body and the fingers; PARENTS has the 52 without them.
 _FACE_JOINTS = 3
+# (child, parent) of the pose tracker's points; odd numbers are on the person's left.
+TRACKED_BONES = [
+    (12, 11), (24, 23), (23, 11), (24, 12), (13, 11), (15, 13), (14, 12), (16, 14), (19, 15), (20, 16),
+    (25, 23), (27, 25), (31, 27), (26, 24), (28, 26), (32, 28), (7, 0), (8, 0),
+]  # fmt: skip
 
 
 def performance_sheet(store: ClipStore, record: Record, columns: int = 5, height: int = 192) -> Figure:
@@ -44,7 +49,7 @@ def performance_sheet(store: ClipStore, record: Record, columns: int = 5, height
         hands = store.hands(record, number)
         strip = np.zeros((1, 1, 3), np.uint8) if hands is None else _hand_strip(hands.numpy(), times)
         _picture(axes[columns], strip, "hands: left | right")
-    if labels:
+    if "world_to_camera" in labels:
         _from_above(right.add_subplot(), labels)
     return figure
 
@@ -53,10 +58,15 @@ def _row_pictures(
     store: ClipStore, record: Record, labels: dict, number: int, times: np.ndarray, height: int
 ) -> list[np.ndarray]:
     frames = store.frames(record, number).permute(0, 2, 3, 1).numpy()
-    if not labels:
+    if "joints_2d" in labels:
+        joints, visible = labels["joints_2d"][number].numpy(), labels["visible"][number].numpy()
+        lines = bones()
+    elif "tracked_2d" in labels:
+        joints, visible = labels["tracked_2d"][number].numpy(), labels["tracked_visibility"][number].numpy() > 0.5
+        lines = TRACKED_BONES
+    else:
         return [enlarged(frames[t], height) for t in times]
-    joints, visible = labels["joints_2d"][number].numpy(), labels["visible"][number].numpy()
-    drawn = [draw_skeleton(frames[t], joints[t], visible[t], height) for t in times[1:]]
+    drawn = [draw_skeleton(frames[t], joints[t], visible[t], height, lines) for t in times[1:]]
     return [enlarged(frames[times[0]], height), *drawn]
 
 
@@ -104,12 +114,18 @@ def enlarged(frame: np.ndarray, height: int) -> np.ndarray:
     return cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA)
 
 
-def draw_skeleton(frame: np.ndarray, joints: np.ndarray, visible: np.ndarray, height: int) -> np.ndarray:
-    """A frame enlarged to `height` with joints [55, 2]; left blue, right orange, hidden joints grey."""
+def draw_skeleton(
+    frame: np.ndarray, joints: np.ndarray, visible: np.ndarray, height: int, lines: list[tuple[int, int]] | None = None
+) -> np.ndarray:
+    """A frame enlarged to `height` with joints [J, 2]; left blue, right orange, hidden joints grey.
+
+    lines: (child, parent) pairs, by default those of SMPL-X's 55 joints.
+    """
     picture = enlarged(frame, height).copy()
     points = np.clip(joints * height / frame.shape[0], -10_000, 10_000)
-    for child, parent in bones():
-        colour = _bone_colour(child) if visible[child] else _HIDDEN_COLOUR
+    for child, parent in bones() if lines is None else lines:
+        side = _bone_colour(child) if lines is not TRACKED_BONES else _SIDE_COLOURS["left" if child % 2 else "right"]
+        colour = side if visible[child] else _HIDDEN_COLOUR
         ends = [tuple(round(16 * float(x)) for x in points[i]) for i in (parent, child)]
         cv2.line(picture, ends[0], ends[1], colour, 1, cv2.LINE_AA, 4)
     return picture
@@ -140,6 +156,8 @@ def _hand_strip(hands: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _view_title(number: int, view: dict) -> str:
+    if view["azimuth"] is None:
+        return f"view {number}\n{view['captions'][0] or 'no caption'}"
     return (
         f"view {number}  azimuth {view['azimuth']:.0f}°  elevation {view['elevation']:.0f}°  "
         f"{view['distance']:.1f} m\n{view['captions'][0]}"
@@ -155,7 +173,7 @@ def _picture(axes: Axes, picture: np.ndarray, title: str) -> None:
 
 def _from_above(axes: Axes, labels: dict) -> None:
     """Paths of the person and of the cameras on the floor; arrows show where a camera looks first and last."""
-    person = labels["joints"][0, :, 0].numpy()
+    person = (labels["joints"][0, :, 0] if "joints" in labels else labels["centre"]).numpy()
     axes.plot(person[:, 0], person[:, 2], "k-", linewidth=2)
     heading = np.radians(float(labels["heading"][0]))
     axes.annotate(

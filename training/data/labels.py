@@ -13,6 +13,14 @@ Tensors of `labels.safetensors` (T frames, V views counted over identities, N id
     hand_box        [V, T, 2, 4]  float32   x0 y0 x1 y1 pixels, left then right
     hand_present    [V, T, 2]     uint8
     mask_<view>     [n]           uint8     zlib of the person's mask, bits packed (see unpack_mask)
+
+Own footage has fewer: hand_box and hand_present, and instead of exact labels
+    pose_mask       [T, 51]       uint8     1 where `pose` is known: `data import-poses` fills both
+    tracked_2d      [V, T, 33, 2] float32   joints found in the picture (mediapipe's order), pixels of the view
+    tracked_visibility [V, T, 33] float16   0..1
+and, for a calibrated capture, heading, the cameras' tensors (as above; the lens is a pinhole after rectifying), and
+    centre          [T, 3]        float32   the middle of the hips in the world
+    tracked_joints  [T, 33, 3]    float32   triangulated joints;  tracked_seen [T, 33] uint8  by at least two cameras
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def write_settings(root: Path, settings: dict[str, Any], section: str = RENDER_S
     """
     root.mkdir(parents=True, exist_ok=True)
     path = root / SETTINGS_NAME
-    content = read_settings(root) if path.exists() else {"schema": SCHEMA, "schema_version": SCHEMA_VERSION}
+    content: dict[str, Any] = read_settings(root) if path.exists() else {"schema": SCHEMA, "schema_version": SCHEMA_VERSION}
     if section not in content:
         content[section] = settings
         write_atomically(path, (json.dumps(content, sort_keys=True, indent=2) + "\n").encode())
