@@ -30,7 +30,8 @@ from .planar_vae import decode_planar, encode_moments, planar
 
 @dataclass(frozen=True, kw_only=True)
 class VaeSettings:
-    """`video_every`: one step in this many is a short clip. `crop`: side of the squares cut out, in pixels: many small
+    """`video_every`: one step in this many is a clip, as long as those the VAE shall code (trained on 5 frames, it
+    drew nonsense from the sixth on). `crop`: side of the squares cut out, in pixels: many small
     steps learn faster than few large ones. `person_weight`: how much more a person's pixel counts.
     """
 
@@ -38,8 +39,8 @@ class VaeSettings:
     steps: int = 20_000
     batch: int = 16
     crop: int = 64
-    video_batch: int = 3
-    video_frames: int = 5
+    video_batch: int = 2
+    video_frames: int = 17
     video_every: int = 8
     lr: float = 2e-3
     kl_weight: float = 1e-5
@@ -142,8 +143,9 @@ class VaeTrainer:
         s = self.settings
         clip, mask = self.batch(self.step)
         with torch.autocast("cpu", torch.bfloat16):
-            # Clips are rare and their graph takes minutes to compile.
-            encode, decode = (self.encode, self.decode) if clip.shape[2] == 1 else (encode_moments, decode_planar)
+            # The graph of clips takes minutes to compile, which rare clips do not repay.
+            rare = clip.shape[2] > 1 and s.video_every > 2
+            encode, decode = (encode_moments, decode_planar) if rare else (self.encode, self.decode)
             posterior = DiagonalGaussianDistribution(encode(self.vae, clip).float())
             output = decode(self.vae, posterior.sample(keyed_generator(s.seed, "z", self.step)))
         reconstruction = reconstruction_loss(output.float(), clip, mask, s)

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, default=None, help="folder of a VAE to go on from")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
     parser.add_argument("--crop", type=int, default=64, help="side of the training squares in pixels (%(default)s)")
+    parser.add_argument("--video-every", type=int, default=8, help="one step in this many is a clip (%(default)s)")
     parser.add_argument("--clips", type=int, default=4000, help="most views to keep in memory (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
 
@@ -34,7 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     clips, masks = load_views(arguments.data, arguments.clips)
     settings = VaeSettings(
-        base_dim=arguments.base_dim, steps=arguments.steps, minutes=arguments.minutes, lr=arguments.lr
+        base_dim=arguments.base_dim,
+        steps=arguments.steps,
+        minutes=arguments.minutes,
+        lr=arguments.lr,
+        crop=arguments.crop,
+        video_every=arguments.video_every,
     )
     start = AutoencoderKLWan.from_pretrained(arguments.start) if arguments.start else None
     trainer = VaeTrainer(settings, clips, masks, arguments.out, start=start)
