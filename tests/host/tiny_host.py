@@ -76,7 +76,7 @@ def host_wan(transformer: Any, kind: type = MiniWan, dtype: torch.dtype = torch.
     base = config.get_model({}, "", device=torch.device("cpu"))
     weights = host_transformer_keys(transformer.state_dict())
     assert set(weights) == set(base.diffusion_model.state_dict())
-    base.load_model_weights({k: v.to(dtype) if v.ndim > 1 else v.clone() for k, v in weights.items()}, "")
+    base.load_model_weights({name: value.clone() for name, value in weights.items()}, "")
     return patcher(base)
 
 
