@@ -110,7 +110,7 @@ def write_tensor_file(
 ) -> Path:
     """Writes tensors and the JSON description `info` to one file that appears whole or not at all.
 
-    Raises TensorFileError for NaN or infinite values and for a suffix other than .safetensors.
+    Raises TensorFileError for NaN or infinite values, for a suffix other than .safetensors, and on a full disk.
     """
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
@@ -120,7 +120,10 @@ def write_tensor_file(
         _require_finite(path, name, tensor)
     description = json.dumps({"kind": kind, "version": version, **info}, allow_nan=False)
     with atomic_path(path) as draft:
-        save_file(ready, draft, metadata={"format": "pt", METADATA_KEY: description})
+        try:
+            save_file(ready, draft, metadata={"format": "pt", METADATA_KEY: description})
+        except SafetensorError as error:
+            raise TensorFileError(f"{path}: the file could not be written: {error}") from error
     return path
 
 
