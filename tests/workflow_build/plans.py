@@ -89,8 +89,8 @@ def novel_views() -> Workflow:
     encode = p.encoder(models, inputs.out(2), p.MINI_FPS, hands="leave out")
     hold = Node("ThreeDiMoHoldMotion", {"motion": encode.out(), "frame": 0, "frames": p.MINI_FRAMES})
     note = """
-The reference itself is the driving video: its one pose is **held** while the camera moves. For a picture of your own put
-*Load Image* in the place of the demo inputs, on both wires.
+The reference itself is the driving video: its one pose is **held** while the camera moves. For a picture of your own
+put *Load Image* in the place of the demo inputs, on both wires.
 """
     motion = Group("2 A pose, held", MOTION, [[inputs, encode, hold], [p.previewer(models, hold.out())]], note)
     text, no = p.camera(models, move="orbit right", angle=90.0), p.negative(models)
@@ -130,10 +130,10 @@ def stabilise() -> Workflow:
 
 def another_way() -> Workflow:
     models = p.mini()
-    motion, inputs, encode = p.demo_motion(models)
+    motion, inputs, _ = p.demo_motion(models)
     motion.note = """
-The driver may face **any** way: tokens hold the pose and how the body turns from frame to frame, not the direction it is
-seen from. There is nothing to set. Use a driving video from the side or from behind and compare.
+The driver may face **any** way: tokens hold the pose and how the body turns from frame to frame, not the direction it
+is seen from. There is nothing to set. Use a driving video from the side or from behind and compare.
 """
     mirrored = Node("ImageFlip", {"image": inputs.out(0), "flip_method": "y-axis: horizontally"}, "Driver, other way")
     turned = p.encoder(models, mirrored.out(), inputs.out(1))

@@ -1,0 +1,92 @@
+// node look.mjs URL OUT [--run] FILE...: opens each workflow in the real front end and tells, as a line of JSON, what it
+// complained about; writes OUT/<name>.png. With --run it is also queued, and its end waited for.
+import fs from "node:fs";
+import path from "node:path";
+import { openHost } from "./browser.mjs";
+
+const [url, out, ...rest] = process.argv.slice(2);
+const run = rest.includes("--run");
+const files = rest.filter((argument) => argument !== "--run");
+const { browser, page, problems } = await openHost(url, { width: 2200, height: 1240 });
+try {
+  for (const file of files) {
+    problems.length = 0;
+    const name = path.basename(file, ".json");
+    const graph = JSON.parse(fs.readFileSync(file, "utf8"));
+    const opened = await page.evaluate(open, graph);
+    await page.waitForTimeout(1500);
+    const dialogs = await page.evaluate(dialogTexts);
+    const result = { name, ...opened, dialogs, ...(run ? await runIt() : {}), problems: [...problems] };
+    await closeDialogs();
+    await page.evaluate(fit);
+    await page.waitForTimeout(1500);
+    await page.screenshot({ path: path.join(out, `${name}.png`) });
+    console.log(JSON.stringify(result));
+  }
+} finally {
+  await browser.close();
+}
+
+async function closeDialogs() {
+  for (let tries = 0; tries < 4 && (await page.evaluate(dialogTexts)).length; tries++) {
+    await page.keyboard.press("Escape");
+    await page.waitForTimeout(400);
+  }
+}
+
+async function runIt() {
+  await closeDialogs();
+  return page.evaluate(async () => {
+    const ended = new Promise((resolve) => {
+      const done = (status) => (event) => resolve({ status, detail: event.detail });
+      window.app.api.addEventListener("execution_success", done("success"));
+      window.app.api.addEventListener("execution_error", done("error"));
+      window.app.api.addEventListener("execution_interrupted", done("interrupted"));
+    });
+    await window.app.queuePrompt(0);
+    const refused = window.app.lastNodeErrors;
+    if (refused && Object.keys(refused).length) return { status: "refused", detail: refused };
+    const timeout = new Promise((resolve) => setTimeout(() => resolve({ status: "timeout" }), 400000));
+    const { status, detail } = await Promise.race([ended, timeout]);
+    return { status, detail: status === "success" ? undefined : detail };
+  });
+}
+
+// --- these run in the page ---
+
+async function open(graph) {
+  await window.app.loadGraphData(graph, true, true);
+  const nodes = window.app.graph._nodes;
+  const known = window.LiteGraph.registered_node_types;
+  return {
+    nodes: nodes.length,
+    unknown: nodes.filter((node) => !known[node.type] || node.has_errors).map((node) => node.type),
+    // A wire whose two ends are of different kinds.
+    mismatched: Object.values(Object.fromEntries(window.app.graph.links ?? []))
+      .map((link) => [window.app.graph.getNodeById(link.origin_id)?.outputs[link.origin_slot]?.type, link.type])
+      .filter(([output, type]) => output && type && output !== type && output !== "*" && type !== "*"),
+  };
+}
+
+function dialogTexts() {
+  return [...document.querySelectorAll(".p-dialog, [role=dialog], .p-toast-message")]
+    .filter((element) => element.offsetParent !== null || element.getClientRects().length)
+    .map((element) => element.innerText.slice(0, 400));
+}
+
+function fit() {
+  const canvas = window.app.canvas;
+  const items = [...window.app.graph._groups, ...window.app.graph._nodes];
+  const left = Math.min(...items.map((item) => item.pos[0]));
+  const top = Math.min(...items.map((item) => item.pos[1])) - 40;
+  const right = Math.max(...items.map((item) => item.pos[0] + item.size[0]));
+  const bottom = Math.max(...items.map((item) => item.pos[1] + item.size[1]));
+  const area = canvas.canvas.getBoundingClientRect();
+  const scale = Math.min((area.width - 120) / (right - left), (area.height - 160) / (bottom - top), 1);
+  canvas.ds.scale = scale;
+  canvas.ds.offset = [
+    (area.width / scale - (right - left)) / 2 - left,
+    (area.height / scale - (bottom - top)) / 2 - top,
+  ];
+  canvas.setDirty(true, true);
+}
