@@ -90,7 +90,8 @@ def write_settings(root: Path, settings: dict[str, Any], section: str = RENDER_S
     """
     root.mkdir(parents=True, exist_ok=True)
     path = root / SETTINGS_NAME
-    content: dict[str, Any] = read_settings(root) if path.exists() else {"schema": SCHEMA, "schema_version": SCHEMA_VERSION}
+    new: dict[str, Any] = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION}
+    content = read_settings(root) if path.exists() else new
     if section not in content:
         content[section] = settings
         write_atomically(path, (json.dumps(content, sort_keys=True, indent=2) + "\n").encode())
@@ -161,7 +162,7 @@ def _read_overlays(root: Path) -> Iterator[Record]:
 
 def _lay_over(record: Record, overlay: Record) -> None:
     """Put what an overlay line says into its record: `record` at the top, `files` added, `views` one by one."""
-    record.update(overlay.get("record", {}))
+    record.update(overlay.get("record", {}), revision=overlay["revision"])
     record["files"] = record["files"] | overlay.get("files", {})
     for view, changes in zip(record["views"], overlay.get("views", []), strict=False):
         view.update(changes)

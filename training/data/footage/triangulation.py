@@ -102,7 +102,7 @@ def subject_track(joints: Joints3D, fps: float) -> SubjectTrack:
 
     The way across shoulders and hips and the way up give the way they face: forward = left x up.
     """
-    seen: np.ndarray = joints.seen[:, _TRUNK].all(axis=1)
+    seen = np.logical_and.reduce(joints.seen[:, _TRUNK], axis=1)
     if seen.mean() < _LEAST_SHARE:
         raise CalibrationError("the person's shoulders and hips are hardly seen by two cameras at once in this clip")
     every, known = np.arange(len(seen)), np.flatnonzero(seen)
