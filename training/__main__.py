@@ -9,8 +9,10 @@ from .command_line import Command, run_group
 COMMANDS = {
     "data": Command("training.data.cli", "make, check and look at data sets"),
     "mini-vae": Command("training.mini.vae_command", "train the mini model's VAE"),
-    "precompute": Command("training.precompute_command", "cache the target latents of a data set"),
+    "precompute": Command("training.precompute_command", "cache target latents and text embeddings"),
+    "plan": Command("training.plan_command", "memory a recipe needs, before anything is loaded"),
     "train": Command("training.train_command", "train a recipe, or resume it"),
+    "plot": Command("training.plot_command", "draw a run's curves"),
     "bench": Command("training.evaluation.bench", "measure speed, memory and cost"),
 }
 

@@ -1,11 +1,20 @@
-"""Optimisers by name. Adam is the paper's; Muon learns faster where everything starts from nothing (the mini)."""
+"""Optimisers by name. Adam is the paper's; Muon learns faster where everything starts from nothing (the mini).
+
+The 8-bit ones (torchao) keep Adam's two moments in a byte each: a quarter of the memory. On disk every state is an
+ordinary float tensor under its parameter's name, so that a run resumes on any number of processes.
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from .recipe import Recipe
+import torch
+from torch import Tensor, nn
+
+from .ema import trainable
+from .low_bit import plain_state, restore_state
+from .recipe import Recipe, RecipeError
 
 # Matrices whose rows are looked up or whose output is read directly are not "hidden" and stay with AdamW.
 _NOT_HIDDEN = (
@@ -18,14 +27,11 @@ class Optimizers:
     """One or two torch optimisers behind one interface; `lr` is that of Adam, Muon's is a fixed multiple of it."""
 
     def __init__(self, module: nn.Module, recipe: Recipe) -> None:
-        named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
-        hidden = [p for n, p in named if recipe.optimizer == "muon" and _is_hidden(n, p)]
+        self.named = trainable(module)
+        hidden = [p for n, p in self.named.items() if recipe.optimizer == "muon" and _is_hidden(n, p)]
         chosen = {id(p) for p in hidden}
-        rest = [p for _, p in named if id(p) not in chosen]
-        adam = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-        self.all: list[torch.optim.Optimizer] = [
-            adam(rest, lr=1.0, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, foreach=True)
-        ]
+        rest = [p for p in self.named.values() if id(p) not in chosen]
+        self.all: list[torch.optim.Optimizer] = [_adam(rest, recipe)] if rest else []
         if hidden:
             muon = torch.optim.Muon(hidden, lr=1.0, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw")
             self.all.append(muon)
@@ -33,19 +39,63 @@ class Optimizers:
     def step(self, lr: float) -> None:
         for optimizer in self.all:
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                if isinstance(group["lr"], Tensor):  # compiled optimisers: another float would compile them again
+                    group["lr"].fill_(lr)
+                else:
+                    group["lr"] = lr
             optimizer.step()
 
     def zero_grad(self) -> None:
         for optimizer in self.all:
             optimizer.zero_grad(set_to_none=True)
 
-    def state_dict(self) -> dict:
-        return {str(i): optimizer.state_dict() for i, optimizer in enumerate(self.all)}
+    # --- for checkpoints --------------------------------------------------------------------------------------
 
-    def load_state_dict(self, state: dict) -> None:
-        for i, optimizer in enumerate(self.all):
-            optimizer.load_state_dict(state[str(i)])
+    def prepare_states(self, names: Collection[str]) -> None:
+        """Give these parameters their states, as their first step would, so that saved ones have a place to go."""
+        for name in names:
+            if name in self.named:
+                self.named[name].grad = torch.zeros_like(self.named[name])
+        self.step(0.0)
+        self.zero_grad()
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """`<parameter>/<state>` → float tensor: what a checkpoint holds. Quantised states are given as floats."""
+        return {key: plain_state(value) for key, value in self._states()}
+
+    @torch.no_grad()
+    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what `state_tensors` gave; call `prepare_states` before."""
+        for key, value in self._states():
+            if tensors[key] is not value:
+                restore_state(value, tensors[key])
+
+    def _states(self) -> Iterable[tuple[str, Tensor]]:
+        names = {id(p): name for name, p in self.named.items()}
+        for optimizer in self.all:
+            for parameter, states in optimizer.state.items():
+                for key, value in states.items():
+                    if isinstance(value, Tensor):
+                        yield f"{names[id(parameter)]}/{key}", value
+
+
+def _adam(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    shared: dict[str, Any] = {"betas": recipe.betas, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer.endswith("8bit"):
+        low = _low_bit()
+        cls = low.Adam8bit if recipe.optimizer == "adam8bit" else low.AdamW8bit
+        optimizer: torch.optim.Optimizer = cls(parameters, lr=1.0, **shared)
+        return optimizer
+    cls = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return cls(parameters, lr=1.0, **shared, **({"fused": True} if recipe.fused else {"foreach": True}))
+
+
+def _low_bit() -> Any:
+    try:
+        import torchao.optim
+    except ImportError as error:
+        raise RecipeError("an 8-bit optimizer needs torchao: pip install torchao (or choose adam or adamw)") from error
+    return torchao.optim
 
 
 def _is_hidden(name: str, parameter: nn.Parameter) -> bool:

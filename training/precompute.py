@@ -1,94 +1,81 @@
-"""Target latents, cached once: the VAE never runs inside the training loop.
+"""Filling the caches: every clip through the VAE once, every caption through the text encoder once.
 
-One safetensors file a performance under `<data set>/latents/<vae id>/`, with the latents of every view and how much
-of each latent cell the person covers. Idempotent and sharded: files that exist are left alone.
+Idempotent and sharded: files that exist are left alone, and shards share nothing but the folder.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from threedimo_core.backbones import Backbone
+from threedimo_core.fitting import prepare_reference
+
+from .buckets import Bucket, Shape
+from .caches import LatentCache, TextCache, captions, pack_text, write_tensors
 from .data.clip_store import ClipStore
+from .data.labels import LabelError
 from .data.manifest import Record
+from .trainee import REFERENCE_LATENT
 
 Encode = Callable[[Tensor], Tensor]
+Describe = Callable[[Tensor], dict[str, Tensor]]
+Shard = tuple[int, int]
 
 
-class LatentCacheError(ValueError):
-    """Latents that are missing; the message names the command that makes them."""
+def fill_latents(
+    cache: LatentCache,
+    bucket: Bucket,
+    encode: Encode,
+    shard: Shard = (0, 1),
+    describe: Describe | None = None,
+) -> Iterator[Record]:
+    """Encode what is missing in this shard; yields each record when its file is published.
+
+    encode: frames [1, T, 3, H, W] in [0, 1] → normalised latents. describe: first frame [1, 3, H, W] → what else the
+    backbone wants to know of the reference.
+    """
+    store = ClipStore(bucket.root)
+    for record in bucket.records:
+        path = cache.path(record, bucket.shape)
+        if record["index"] % shard[1] == shard[0] and not path.exists():
+            write_tensors(path, _encode(record, bucket.shape, store, encode, describe))
+            yield record
 
 
-@dataclass(frozen=True)
-class CachedClip:
-    """`latents` [C, L, h, w] float32, normalised; `person` [L, h, w] float32 in [0, 1]."""
+@torch.no_grad()
+def _encode(
+    record: Record, shape: Shape, store: ClipStore, encode: Encode, describe: Describe | None
+) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for view in range(len(record["views"])):
+        frames = fit_frames(store.frames(record, view)[: shape.frames].float() / 255, shape)
+        latents = encode(frames[None])[0].cpu()
+        tensors[f"latents_{view}"] = latents.half()
+        mask = fit_frames(_mask(record, view, store)[: shape.frames], shape)
+        tensors[f"person_{view}"] = latent_coverage(mask[:, 0], latents.shape[1:]).half()
+        for name, value in (describe(frames[:1]) if describe else {}).items():
+            tensors[f"reference.{name}_{view}"] = value[0].cpu().bfloat16()
+    return tensors
 
-    latents: Tensor
-    person: Tensor
+
+def _mask(record: Record, view: int, store: ClipStore) -> Tensor:
+    """Where the person is, float [T, 3, H, W]; nowhere when nobody has marked it (own footage)."""
+    try:
+        mask = torch.from_numpy(store.mask(record, view)).float()
+    except (LabelError, KeyError):
+        mask = torch.zeros(record["num_frames"], record["height"], record["width"])
+    return mask[:, None].expand(-1, 3, -1, -1)
 
 
-def vae_id(vae: nn.Module) -> str:
-    """Names the VAE's weights, so that latents of another VAE are never mixed in."""
-    digest = hashlib.sha256()
-    for name, value in sorted(vae.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().float().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
-
-
-class LatentCache:
-    """Reads the cache and keeps what it read, as float16, in memory."""
-
-    def __init__(self, root: Path, vae: str) -> None:
-        self.folder = root / "latents" / vae
-        self._kept: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
-
-    def path(self, record: Record) -> Path:
-        return self.folder / f"{record['index'] // 1000:04d}" / f"{record['index']:07d}.safetensors"
-
-    def load(self, record: Record, view: int) -> CachedClip:
-        key = (record["id"], view)
-        if key not in self._kept:
-            path = self.path(record)
-            if not path.exists():
-                raise LatentCacheError(f"{path} is missing; run `python -m training precompute` on this data set first")
-            with safe_open(path, "pt") as file:
-                self._kept[key] = (file.get_tensor(f"latents_{view}"), file.get_tensor(f"person_{view}"))
-        latents, person = self._kept[key]
-        return CachedClip(latents.float(), person.float())
-
-    def fill(self, records: list[Record], store: ClipStore, encode: Encode, shard: tuple[int, int]) -> Iterator[Record]:
-        """Encode what is missing in this shard; yields each record when its file is published.
-
-        `encode`: frames [B, T, 3, H, W] in [0, 1] → normalised latents.
-        """
-        for record in records:
-            path = self.path(record)
-            if record["index"] % shard[1] == shard[0] and not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                beside = path.with_suffix(f".{os.getpid()}.tmp")
-                save_file(self._encode(record, store, encode), beside)
-                os.replace(beside, path)
-                yield record
-
-    @torch.no_grad()
-    def _encode(self, record: Record, store: ClipStore, encode: Encode) -> dict[str, Tensor]:
-        tensors: dict[str, Tensor] = {}
-        for view in range(len(record["views"])):
-            latents = encode(store.frames(record, view)[None].float() / 255)[0]
-            mask = torch.from_numpy(store.mask(record, view)).float()
-            tensors[f"latents_{view}"] = latents.half().contiguous()
-            tensors[f"person_{view}"] = latent_coverage(mask, latents.shape[1:]).half()
-        return tensors
+def fit_frames(frames: Tensor, shape: Shape) -> Tensor:
+    """Clip [T, 3, H, W] at the bucket's size: cut evenly, then scaled, just as a reference image is when generating."""
+    if frames.shape[-2:] == (shape.height, shape.width):
+        return frames
+    return torch.stack([prepare_reference(frame, shape.height, shape.width) for frame in frames])
 
 
 def latent_coverage(mask: Tensor, shape: torch.Size) -> Tensor:
@@ -96,3 +83,26 @@ def latent_coverage(mask: Tensor, shape: torch.Size) -> Tensor:
     pooled = F.adaptive_avg_pool2d(mask[:, None], (shape[1], shape[2]))[:, 0]
     rest = pooled[1:].unflatten(0, (shape[0] - 1, -1)).mean(1)
     return torch.cat([pooled[:1], rest])
+
+
+def describe_reference(backbone: Backbone) -> Describe | None:
+    """The part of the reference that the latents do not hold already; None where they hold all of it."""
+    if backbone.family == "wan":
+        return None
+    known = REFERENCE_LATENT[backbone.family]
+
+    def describe(image: Tensor) -> dict[str, Tensor]:
+        return {name: value for name, value in backbone.encode_reference(image, 1).items() if name != known}
+
+    return describe
+
+
+@torch.no_grad()
+def fill_text(cache: TextCache, records: Iterable[Record], backbone: Backbone, shard: Shard = (0, 1)) -> Iterator[str]:
+    """Encode the captions that are missing in this shard; yields each one when its file is published."""
+    for number, text in enumerate(captions(records)):
+        path = cache.path(text)
+        if number % shard[1] == shard[0] and not path.exists():
+            conditioning = {name: value[0].cpu() for name, value in backbone.encode_text([text]).items()}
+            write_tensors(path, pack_text(conditioning), {"text": text})
+            yield text

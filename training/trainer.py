@@ -1,46 +1,61 @@
-"""The training loop: one trainer for every recipe, from one CPU to many GPUs (accelerate is the engine).
+"""The training loop: one trainer for every recipe, from one CPU to many GPUs (parallel.py knows which).
 
 Design decisions:
-- A step's batch, noise and dropout are functions of (seed, step, sample): a resumed run continues as if it had never
-  stopped, whatever the number of processes.
-- The loop knows nothing of stages but what `recipe.stage_at(step)` says.
-- SIGTERM and Ctrl-C save and leave; a loss that is not finite stops the run before it can reach a checkpoint.
+- A step's batch, noise and dropout are functions of (seed, step, sample), and its loss is a sum over samples divided
+  by a total over the step: a resumed run continues as if it had never stopped, and the number of processes or
+  micro-batches does not change what is learned.
+- The loop knows nothing of stages but what `recipe.stage_at(step)` says. What a stage does not train keeps no
+  gradient, so the optimiser leaves it as it is.
+- SIGTERM and Ctrl-C save and leave; a gradient that is not finite stops the run before it can reach a checkpoint.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
-from torch import nn
+from torch import Tensor
 
 from . import checkpointing
-from .ema import Ema
+from .building import part_of, trained_parts
+from .ema import Ema, trainable
+from .feeding import BatchSource, Feed
 from .optimizers import Optimizers
+from .parallel import Engine, to_device
 from .recipe import Recipe, Stage
+from .tracking import Tracking
 from .trainee import Batch, Trainee
-
-BatchSource = Callable[[Stage, list[tuple[int, int]]], Batch]
 
 
 class TrainingStopped(RuntimeError):
     """Training cannot go on; the message says why and where the last good checkpoint is."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What belongs to the machine: how often to save, how many checkpoints to keep, processes that make batches."""
+
+    save_minutes: float = 5.0
+    keep: int = 2
+    workers: int = 0
+
+
+Hook = Callable[["Trainer"], Mapping[str, Any] | None]
+
+
 class Trainer:
     """Runs a recipe on a trainee, resuming from the newest checkpoint in `out`.
 
     Args:
-        batches: (stage, keys) → batch on the CPU; a pure function of its arguments.
-        save_minutes: how often to checkpoint.
-        on_save: called after each checkpoint, with the averaged weights in the trainee.
+        batches: (step, samples) → batch on the CPU; a pure function of its arguments.
+        on_save: called by every process after each checkpoint.
+        on_validate: called by every process every `recipe.validation.every` steps; what it returns is logged.
     """
 
     def __init__(
@@ -49,102 +64,180 @@ class Trainer:
         trainee: Trainee,
         batches: BatchSource,
         out: Path,
-        save_minutes: float = 5.0,
-        on_save: Callable[[int], None] | None = None,
+        engine: Engine | None = None,
+        settings: RunSettings | None = None,
+        on_save: Hook | None = None,
+        on_validate: Hook | None = None,
     ) -> None:
-        self.recipe, self.trainee, self.batches, self.out = recipe, trainee, batches, out
-        self.save_minutes, self.on_save = save_minutes, on_save
-        cpu = not torch.cuda.is_available()
-        self.accelerator = Accelerator(mixed_precision=recipe.mixed_precision, cpu=cpu)
+        self.recipe, self.trainee, self.out = recipe, trainee, out
+        self.engine = engine or Engine(recipe.mixed_precision)
+        self.settings = settings or RunSettings()
+        self.on_save, self.on_validate = on_save, on_validate
+        if recipe.compile:
+            trainee.transformer.compile_repeated_blocks(dynamic=False)
+        self.engine.place(trainee)
         self.optimizers = Optimizers(trainee, recipe)
         self.ema = Ema(trainee, recipe.ema)
         self.step = 0
-        self._stop = False
+        self.stop_reason = ""
+        self.running = False
         self._resume()
-        if recipe.compile:
-            trainee.transformer.compile_repeated_blocks(dynamic=False)
-        self.model: nn.Module = self.accelerator.prepare_model(trainee)
+        self.model = self.engine.wrap(trainee)
+        engine = self.engine
+        self._feed = Feed(recipe, batches, self.step, engine.rank, engine.world, self.settings.workers)
+        self._batches: Iterator[list[Batch]] | None = None
+        described = {"recipe": recipe.name, "seed": recipe.seed, "processes": engine.world}
+        self.tracking = Tracking(engine, out, recipe.name, described, self.step, recipe.total_steps)
+
+    # --- state ------------------------------------------------------------------------------------------------
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.out / "checkpoints"
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Everything a checkpoint holds, by name. Frozen weights are not in it: they come from their folder."""
+        live = {f"model/{name}": p.detach() for name, p in trainable(self.trainee).items()}
+        averaged = {f"ema/{name}": value for name, value in self.ema.values.items()}
+        states = {f"optimizer/{name}": value for name, value in self.optimizers.state_tensors().items()}
+        return live | averaged | states
 
     def _resume(self) -> None:
-        found = checkpointing.latest(self.out / "checkpoints")
+        found = checkpointing.latest(self.checkpoints)
         if found is None:
             return
-        self.step, state = checkpointing.load(found)
-        self.trainee.load_state_dict(state["trainee"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizers.load_state_dict(state["optimizers"])
+        prefix = "optimizer/"
+        states = [n.removeprefix(prefix) for n in checkpointing.tensor_names(found) if n.startswith(prefix)]
+        self.optimizers.prepare_states({name.rpartition("/")[0] for name in states})
+        tensors = self._tensors()
+        self.step = checkpointing.load(found, tensors)
+        self.optimizers.load_state_tensors({n: tensors[prefix + n] for n in states})
+
+    def save(self) -> None:
+        """Checkpoint everything; afterwards `on_save` may export."""
+        info = {"recipe": self.recipe.name, "stage": self._stage_name(), "processes": self.engine.world}
+        checkpointing.save(self.checkpoints, self.step, self._tensors(), info, self.settings.keep)
+        if self.on_save:
+            self.on_save(self)
+        self.engine.barrier()
+
+    def _stage_name(self) -> str:
+        return self.recipe.stage_at(max(0, min(self.step, self.recipe.total_steps) - 1))[0].name
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within this context the trainee holds the averaged weights."""
+        self.ema.swap(self.trainee)
+        try:
+            yield
+        finally:
+            self.ema.swap(self.trainee)
+
+    # --- the loop ---------------------------------------------------------------------------------------------
 
     def run(self, max_minutes: float | None = None) -> int:
         """Train to the end of the recipe, or until time is up or a signal asks to stop; returns the step reached."""
         previous = {s: signal.signal(s, self._ask_to_stop) for s in (signal.SIGTERM, signal.SIGINT)}
         start = saved = time.monotonic()
+        self.running = True
         try:
-            while self.step < self.recipe.total_steps and not self._stop:
-                began = time.monotonic()
-                record = self.train_step()
-                self._log(record | {"seconds": time.monotonic() - began})
+            while self.step < self.recipe.total_steps:
+                self.tracking.log(self.train_step())
                 now = time.monotonic()
-                self._stop |= max_minutes is not None and now - start > 60 * max_minutes
-                if now - saved > 60 * self.save_minutes:
+                if max_minutes is not None and now - start > 60 * max_minutes:
+                    self.stop_reason = self.stop_reason or f"{max_minutes:g} minutes are over"
+                stopping, saving = self._agree(bool(self.stop_reason), now - saved > 60 * self.settings.save_minutes)
+                self._validate()
+                if stopping:
+                    break
+                if saving:
                     self.save()
-                    saved = now
+                    saved = time.monotonic()
         finally:
             for signum, handler in previous.items():
                 signal.signal(signum, handler)
+            self.running = False
         self.save()
         return self.step
 
     def _ask_to_stop(self, signum: int, frame: Any) -> None:
-        self._stop = True
+        self.stop_reason = f"{signal.Signals(signum).name} was received"
 
-    def train_step(self) -> dict[str, float]:
-        """One optimiser step; returns its losses."""
+    def _agree(self, *flags: bool) -> list[bool]:
+        """Each flag is true for all processes when it is for one."""
+        return [total > 0 for total in self.engine.sum([float(flag) for flag in flags])]
+
+    def _validate(self) -> None:
+        every = self.recipe.validation.every
+        if self.on_validate and every and (self.step % every == 0 or self.step == self.recipe.total_steps):
+            found = self.on_validate(self)
+            if found:
+                self.tracking.log({"step": self.step, **found})
+
+    def train_step(self) -> dict[str, Any]:
+        """One optimiser step; returns its record for the log."""
+        began = time.monotonic()
         stage, within = self.recipe.stage_at(self.step)
-        accelerator = self.accelerator
-        rank, world = accelerator.process_index, accelerator.num_processes
-        keys = [(self.step, sample) for sample in range(rank, stage.batch, world)]
-        batch = _to_device(self.batches(stage, keys), accelerator.device)
-        with accelerator.autocast():
-            losses = self.model(batch)
+        if self._batches is None:
+            self._batches = iter(self._feed)
+        batches = next(self._batches)
         weight = self.recipe.geometric.weight(self.step)
-        loss = losses["flow"] + weight * losses.get("pose", 0)
-        accelerator.backward(loss)
-        norm = accelerator.clip_grad_norm_(self.trainee.parameters(), self.recipe.max_grad_norm)
-        if not math.isfinite(float(norm)):
-            raise TrainingStopped(
-                f"the gradient at step {self.step} is not finite (loss {loss.item()}); lower the stage's lr. "
-                f"The last good checkpoint is {checkpointing.latest(self.out / 'checkpoints')}"
-            )
+        losses = self._backward(batches, weight)
+        norm = self.engine.clip(self._select_gradients(stage), self.recipe.max_grad_norm)
+        if not math.isfinite(norm):
+            raise TrainingStopped(self._not_finite(losses, norm, batches))
         lr = learning_rate(stage, within)
         self.optimizers.step(lr)
         self.optimizers.zero_grad()
         self.step += 1
         self.ema.update(self.trainee, self.step)
-        values = {name: value.item() for name, value in losses.items()}
-        return {"step": self.step, "stage": stage.name, "lr": lr, "geometric": weight, "norm": float(norm), **values}
+        record = {"step": self.step, "stage": stage.name, "lr": lr, "geometric": weight, "norm": norm, **losses}
+        return record | {"seconds": time.monotonic() - began}
 
-    def _log(self, record: dict[str, Any]) -> None:
-        if self.accelerator.is_main_process:
-            self.out.mkdir(parents=True, exist_ok=True)
-            with open(self.out / "log.jsonl", "a") as file:
-                file.write(json.dumps(record) + "\n")
+    def _backward(self, batches: list[Batch], weight: float) -> dict[str, float]:
+        """Gradients of the whole step, averaged over processes; returns its losses."""
+        totals = [self.trainee.totals(batch) for batch in batches]
+        flow, pose = self.engine.sum([sum(t["flow"] for t in totals), sum(t["pose"] for t in totals)])
+        # Processes average their gradients; the losses are shares of one sum.
+        scale = float(self.engine.world)
+        found: dict[str, float] = {}
+        for number, batch in enumerate(batches):
+            last = number == len(batches) - 1
+            batch = to_device(batch, self.engine.device)
+            batch |= {"flow_total": flow, "pose_total": pose, "supervised": weight > 0}
+            with self.engine.accumulating(self.model, last), self.trainee.hearing():
+                with self.engine.autocast():
+                    losses = self.model(batch)
+                loss = losses["flow"] + self._pose_weight(weight) * losses.get("pose", 0)
+                (loss * scale).backward()
+            for name, value in losses.items():
+                found[name] = found.get(name, 0.0) + value.item()
+        return dict(zip(found, self.engine.sum(list(found.values())), strict=True))
 
-    def save(self) -> None:
-        """Checkpoint everything; afterwards `on_save` sees the averaged weights."""
-        if self.accelerator.is_main_process:
-            state = {
-                "trainee": self.trainee.state_dict(),
-                "ema": self.ema.state_dict(),
-                "optimizers": self.optimizers.state_dict(),
-            }
-            checkpointing.save(self.out / "checkpoints", self.step, state, {"recipe": self.recipe.name})
-            if self.on_save:
-                self.ema.swap(self.trainee)
-                try:
-                    self.on_save(self.step)
-                finally:
-                    self.ema.swap(self.trainee)
-        self.accelerator.wait_for_everyone()
+    def _pose_weight(self, weight: float) -> float:
+        """Of the pose loss: once supervision is over, D_g alone may follow the tokens (they are cut off then)."""
+        return 1.0 if weight == 0 and self.recipe.geometric.follow else weight
+
+    def _select_gradients(self, stage: Stage) -> list[Any]:
+        """Drop the gradients of what the stage does not train; returns the parameters that it does."""
+        parts = trained_parts(stage)
+        chosen = []
+        for name, parameter in self.optimizers.named.items():
+            if part_of(name) in parts:
+                chosen.append(parameter)
+            else:
+                parameter.grad = None
+        return chosen
+
+    def _not_finite(self, losses: Mapping[str, float], norm: float, batches: list[Batch]) -> str:
+        told = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+        clips = ", ".join(dict.fromkeys(identity for batch in batches for identity in batch.get("id", [])))
+        good = checkpointing.latest(self.checkpoints)
+        return (
+            f"step {self.step} is not finite (gradient norm {norm:g}; losses: {told}; clips on this process: {clips}). "
+            f"Nothing of it was saved; the last good checkpoint is {good}. Lower the stage's lr or max_grad_norm, or "
+            "look at those clips, and run the same command again"
+        )
 
 
 def learning_rate(stage: Stage, within: int) -> float:
@@ -152,7 +245,3 @@ def learning_rate(stage: Stage, within: int) -> float:
     warm = min(1.0, (within + 1) / max(1, stage.warmup))
     cosine = 0.5 * (1 + math.cos(math.pi * within / stage.steps))
     return stage.lr * warm * (stage.final_lr + (1 - stage.final_lr) * cosine)
-
-
-def _to_device(batch: Batch, device: torch.device) -> Batch:
-    return {name: value.to(device) if torch.is_tensor(value) else value for name, value in batch.items()}
