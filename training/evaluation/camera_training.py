@@ -36,7 +36,8 @@ class Clips:
 def truth_of(store: ClipStore, record: Record, view: int) -> CameraTruth:
     """Labels of a view."""
     labels = store.labels(record, *_LABELS, "heading")
-    return CameraTruth(*(labels[name][view] for name in _LABELS), labels["heading"])
+    of_view = {name: labels[name][view] for name in _LABELS}
+    return CameraTruth(**of_view, heading=labels["heading"])
 
 
 def load_clips(root: Path) -> Clips:

@@ -9,7 +9,7 @@ The trainer reads the split "train" only, and all three seeds are the benchmark'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threedimo_core.checkpoint import TrainingRecord
@@ -74,14 +74,15 @@ class HeldOut:
 
         Sets that hold more than `size` asks for are used whole.
         """
-        common = {
-            "num_frames": pictures.num_frames, "fps": pictures.fps, "height": pictures.height,
-            "width": pictures.width, "hand_size": pictures.hand_size, "plain": pictures.plain, "views": size.views,
-        }  # fmt: skip
+        common = RenderSettings(
+            num_frames=pictures.num_frames, fps=pictures.fps, height=pictures.height, width=pictures.width,
+            hand_size=pictures.hand_size, plain=pictures.plain, views=size.views,
+        )  # fmt: skip
+        test = replace(common, seed=seed, split="test")
         wanted = {
-            self.views: (RenderSettings(**common, seed=seed, split="test", identities=2, kind="static"), size.motions),
-            self.moves: (RenderSettings(**common, seed=seed, split="test", kind="moving"), size.moves),
-            self.fit: (RenderSettings(**common, seed=seed + _FIT_SEED_STEP, split="train"), size.fit),
+            self.views: (replace(test, identities=2, kind="static"), size.motions),
+            self.moves: (replace(test, kind="moving"), size.moves),
+            self.fit: (replace(common, seed=seed + _FIT_SEED_STEP, split="train"), size.fit),
         }
         for folder, (settings, count) in wanted.items():
             if not self._holds(folder, count):
