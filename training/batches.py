@@ -93,7 +93,7 @@ class BatchMaker:
         item |= {name: item[name][: shape.frames] for name in _TIMED}
         numbers = spread(shape.frames, self.flow.driver_frames, generator)
         item["driver"] = self._elsewhere(item, generator)
-        cached = {"clean": clip.latents, "person": clip.person, "frame_numbers": numbers}
+        cached: dict[str, Any] = {"clean": clip.latents, "person": clip.person, "frame_numbers": numbers}
         if clip.reference:
             cached["reference"] = clip.reference
         kept = {name: item[name][numbers] for name in _TIMED} | {name: item[name] for name in _TEXTS}
@@ -109,7 +109,8 @@ class BatchMaker:
         if mask is None:
             return frames
         if kind < 0.5:
-            return replace_background(frames, mask[: len(frames)], noise_picture(*frames.shape[-2:], generator))
+            height, width = frames.shape[-2:]
+            return replace_background(frames, mask[: len(frames)], noise_picture(height, width, generator))
         records = self.dataset.records
         other = self.dataset.store.frames(records[int(torch.randint(len(records), (), generator=generator))], 0)[0]
         if other.shape[-2:] != frames.shape[-2:]:

@@ -58,7 +58,7 @@ def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
         backbone, encoder, injection, geometric, recipe.flow.person_weight, trains_text, recipe.geometric.follow
     )
     _freeze(trainee, recipe)
-    if recipe.mixed_precision != "no" and recipe.backbone != "mini":
+    if recipe.precision != "no" and recipe.backbone != "mini":
         _keep_precise(backbone.transformer)
     if recipe.gradient_checkpointing:
         checkpoint_blocks(trainee)

@@ -179,7 +179,8 @@ def _digest(path: Path) -> str:
 
 
 def _require_same_tensors(path: Path, reader: dcp.FileSystemReader, tensors: Mapping[str, Tensor]) -> None:
-    saved = {name: tuple(meta.size) for name, meta in reader.read_metadata().state_dict_metadata.items()}
+    found: dict[str, Any] = reader.read_metadata().state_dict_metadata
+    saved = {name: tuple(getattr(meta, "size", ())) for name, meta in found.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     wrong = sorted(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
     if wrong:

@@ -99,7 +99,7 @@ def open_for_training(recipe: Recipe, vae: Path | None, folder: Path | None) -> 
 
 
 def dit_dtype(recipe: Recipe) -> torch.dtype:
-    return torch.float32 if "full" in recipe.dit or recipe.mixed_precision == "no" else torch.bfloat16
+    return torch.float32 if "full" in recipe.dit or recipe.precision == "no" else torch.bfloat16
 
 
 def open_on_meta(recipe: Recipe, folder: Path | None = None) -> Backbone:

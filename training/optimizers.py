@@ -86,8 +86,8 @@ def _adam(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimiz
         cls = low.Adam8bit if recipe.optimizer == "adam8bit" else low.AdamW8bit
         optimizer: torch.optim.Optimizer = cls(parameters, lr=1.0, **shared)
         return optimizer
-    cls = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return cls(parameters, lr=1.0, **shared, **({"fused": True} if recipe.fused else {"foreach": True}))
+    shared |= {"fused": True} if recipe.fused else {"foreach": True}
+    return (torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW)(parameters, lr=1.0, **shared)
 
 
 def _low_bit() -> Any:

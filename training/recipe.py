@@ -23,7 +23,7 @@ from .data.pairs import Mixture, PairKind
 
 DitTraining = Literal["full", "lora", "frozen"]
 OPTIMIZERS = ("adam", "adamw", "muon", "adam8bit", "adamw8bit")
-PRECISIONS = ("no", "bf16")
+PRECISIONS = ("no", "bf16", "auto")
 
 
 class RecipeError(ValueError):
@@ -184,7 +184,8 @@ class Recipe:
     adamw, muon (hidden matrices by Muon, the rest by AdamW), or adam8bit / adamw8bit (states in 8 bits, torchao).
     fused: the fused kernel of Adam. micro_batch: samples that one process runs at a time; the rest of its share of
     the batch accumulates (None: all at once). gradient_checkpointing: blocks of DiT and encoder are run again in the
-    backward pass. ema: decay of the averaged weights (0: none are kept). augment: other ranges for `AugmentConfig`.
+    backward pass. mixed_precision: no, bf16, or auto, which is bf16 where the machine computes in it (see `precision`).
+    ema: decay of the averaged weights (0: none are kept). augment: other ranges for `AugmentConfig`.
     """
 
     name: str
@@ -212,12 +213,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
-        if self.mixed_precision is False:  # what YAML makes of an unquoted no
-            object.__setattr__(self, "mixed_precision", "no")
         _require(self.optimizer in OPTIMIZERS, f"optimizer is {self.optimizer!r}; choose {', '.join(OPTIMIZERS)}")
         _require(
             self.mixed_precision in PRECISIONS,
-            f"mixed_precision is {self.mixed_precision!r}; choose {' or '.join(PRECISIONS)}",
+            f"mixed_precision is {self.mixed_precision!r}; choose {', '.join(PRECISIONS)}",
         )
         _require(bool(self.stages), "a recipe needs at least one stage")
         names = [stage.name for stage in self.stages]
@@ -228,6 +227,17 @@ class Recipe:
             self.backbone != "mini" or all(stage.train.dit != "lora" for stage in self.stages),
             "the mini backbone starts from nothing: train.dit is full or frozen, not lora",
         )
+
+    @property
+    def precision(self) -> str:
+        """no or bf16: what `auto` is on this machine. A CPU without bf16 units only gets slower by it."""
+        if self.mixed_precision != "auto":
+            return self.mixed_precision
+        import torch  # seconds to import: recipes are also read by commands that need no torch
+
+        able = getattr(torch.cpu, "get_capabilities", dict)()
+        fast = torch.cuda.is_available() or able.get("avx512_bf16") or able.get("amx_bf16")
+        return "bf16" if fast else "no"
 
     @property
     def total_steps(self) -> int:
@@ -261,6 +271,8 @@ def load_recipe(path: Path | str) -> Recipe:
     """Read a YAML recipe; RecipeError names an unknown or missing field."""
     try:
         data: dict[str, Any] = yaml.safe_load(Path(path).read_text())
+        if data.get("mixed_precision") is False:  # what YAML makes of an unquoted no
+            data["mixed_precision"] = "no"
         data["stages"] = tuple(from_dict(Stage, stage) for stage in data["stages"])
         encoder = data["encoder"]
         data["encoder"] = (

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         recipe = replace(recipe, micro_batch=arguments.micro_batch)
     trackers = choose_trackers(arguments.track)
     tracking = {"log_with": trackers, "project_dir": str(arguments.out)} if trackers else {}
-    engine = Engine(recipe.mixed_precision, arguments.parallel, **tracking)
+    engine = Engine(recipe.precision, arguments.parallel, **tracking)
     try:
         trainer = make_trainer(recipe, engine, arguments)
         reached = trainer.run(arguments.minutes)

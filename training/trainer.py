@@ -70,7 +70,7 @@ class Trainer:
         on_validate: Hook | None = None,
     ) -> None:
         self.recipe, self.trainee, self.out = recipe, trainee, out
-        self.engine = engine or Engine(recipe.mixed_precision)
+        self.engine = engine or Engine(recipe.precision)
         self.settings = settings or RunSettings()
         self.on_save, self.on_validate = on_save, on_validate
         if recipe.compile:
