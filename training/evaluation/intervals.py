@@ -65,7 +65,7 @@ def _estimate(values: list[Array], clusters: ArrayLike, figure: Callable[[list[A
         raise ValueError(f"{[len(v) for v in values]} values for {len(labels)} cluster labels; expected as many")
     number = int(labels.max()) + 1
     counts = np.bincount(labels, minlength=number).astype(np.float64)
-    sums = [np.bincount(labels, weights=v, minlength=number) for v in values]
+    sums = [np.asarray(np.bincount(labels, weights=v, minlength=number), np.float64) for v in values]
     ones = np.ones((1, number))
     drawn = np.random.default_rng([_TAG, number]).multinomial(number, np.full(number, 1 / number), size=DRAWS)
     whole = figure([ones @ s for s in sums], ones @ counts)[0]
