@@ -235,7 +235,7 @@ class Recipe:
             return self.mixed_precision
         import torch  # seconds to import: recipes are also read by commands that need no torch
 
-        able = getattr(torch.cpu, "get_capabilities", dict)()
+        able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         fast = torch.cuda.is_available() or able.get("avx512_bf16") or able.get("amx_bf16")
         return "bf16" if fast else "no"
 
