@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from threedimo_core.camera_language import CameraPrompt, Move, MoveKind, View, parse
 
@@ -91,13 +92,16 @@ class Describer:
             from transformers import Qwen2VLImageProcessor as ImageProcessor
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
         try:
-            model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True
+            model, found = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             images = ImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, KeyError, RuntimeError) as error:
+        except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
             raise DescriberError(f"{folder} cannot be loaded ({error}); {_how_to_get()}") from error
+        if found["missing_keys"]:  # they would be random numbers, and so would the answers
+            some = ", ".join(sorted(found["missing_keys"])[:3])
+            raise DescriberError(f"{folder} lacks {len(found['missing_keys'])} weights ({some} ...); {_how_to_get()}")
         return cls(model.to(device).eval(), tokenizer, images, num_frames)
 
     @torch.no_grad()
