@@ -95,7 +95,7 @@ def test_other_sizes_scale_and_other_shapes_are_refused():
     camera = CAMERAS[0].for_picture(240, 320)
     points = standing_person()
     np.testing.assert_allclose(camera.project(points) * 2, CAMERAS[0].project(points), atol=1e-6)
-    with pytest.raises(CalibrationError, match="640x480 pixels .*, its video has 480x640"):
+    with pytest.raises(CalibrationError, match=r"640x480 pixels .*, its video has 480x640"):
         CAMERAS[0].for_picture(640, 480)
 
 

@@ -91,13 +91,13 @@ def test_framing_follows_the_lowest_joints_in_the_picture():
 
 def test_a_calibration_of_other_videos_is_refused():
     swapped = [CAMERAS[1], CAMERAS[0], *CAMERAS[2:]]
-    with pytest.raises(CalibrationError, match="does not fit these videos: .* Do camera names and files"):
+    with pytest.raises(CalibrationError, match=r"does not fit these videos: .* Do camera names and files"):
         triangulate(swapped, tracks())
 
 
 def test_people_who_lie_or_are_giants_are_told():
     joints = triangulate(CAMERAS, tracks())
-    with pytest.raises(CalibrationError, match="does not stand upright .* --up"):
+    with pytest.raises(CalibrationError, match=r"does not stand upright .* --up"):
         subject_track(replace(joints, points=joints.points[..., [1, 0, 2]]), FPS)
     with pytest.raises(CalibrationError, match=r"trunk is \d+.\d\d m long .* another unit"):
         subject_track(replace(joints, points=joints.points * 1000), FPS)
