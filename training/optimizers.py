@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .ema import trainable
 from .low_bit import plain_state, restore_state
+from .muon import muon
 from .recipe import Recipe, RecipeError
 
 # Matrices whose rows are looked up or whose output is read directly are not "hidden" and stay with AdamW.
@@ -28,13 +29,12 @@ class Optimizers:
 
     def __init__(self, module: nn.Module, recipe: Recipe) -> None:
         self.named = trainable(module)
-        hidden = [p for n, p in self.named.items() if recipe.optimizer == "muon" and _is_hidden(n, p)]
+        hidden = [p for n, p in self.named.items() if recipe.optimizer == "muon" and is_hidden(n, p)]
         chosen = {id(p) for p in hidden}
         rest = [p for p in self.named.values() if id(p) not in chosen]
         self.all: list[torch.optim.Optimizer] = [_adam(rest, recipe)] if rest else []
         if hidden:
-            muon = torch.optim.Muon(hidden, lr=1.0, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw")
-            self.all.append(muon)
+            self.all.append(muon(hidden, lr=1.0, weight_decay=recipe.weight_decay))
 
     def step(self, lr: float) -> None:
         for optimizer in self.all:
@@ -98,5 +98,6 @@ def _low_bit() -> Any:
     return torchao.optim
 
 
-def _is_hidden(name: str, parameter: nn.Parameter) -> bool:
+def is_hidden(name: str, parameter: nn.Parameter) -> bool:
+    """Whether Muon takes this parameter: a matrix between hidden layers."""
     return parameter.ndim == 2 and min(parameter.shape) > 16 and not any(word in name for word in _NOT_HIDDEN)

@@ -26,6 +26,7 @@ from .caches import LatentCache, TextCache, vae_id
 from .data.render_command import parse_shard
 from .mini.backbone import build_backbone
 from .mini.planar_vae import encode_moments, planar
+from .muon import computes_bf16
 from .opening import ENCODERS, backbone_folder, folder_id, open_pieces
 from .precompute import Encode, describe_reference, fill_latents, fill_text
 from .recipe import ClipShapes, Recipe, load_recipe
@@ -119,7 +120,7 @@ def _planar_encoder(vae: AutoencoderKLWan) -> Encode:
 
     def encode(frames: Tensor) -> Tensor:
         video = rearrange(frames, "b t c h w -> b c t h w") * 2 - 1
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()):
             latents = moments(vae, video).chunk(2, dim=1)[0]
         return (latents.float() - mean) / std
 

@@ -233,11 +233,9 @@ class Recipe:
         """no or bf16: what `auto` is on this machine. A CPU without bf16 units only gets slower by it."""
         if self.mixed_precision != "auto":
             return self.mixed_precision
-        import torch  # seconds to import: recipes are also read by commands that need no torch
+        from .muon import computes_bf16  # torch takes seconds to import: recipes are also read by commands without it
 
-        able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        fast = torch.cuda.is_available() or able.get("avx512_bf16") or able.get("amx_bf16")
-        return "bf16" if fast else "no"
+        return "bf16" if computes_bf16() else "no"
 
     @property
     def total_steps(self) -> int:

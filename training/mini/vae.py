@@ -25,13 +25,14 @@ from torch import Tensor, nn
 
 from threedimo_core.flow import keyed_generator
 
+from ..muon import computes_bf16, muon
 from .planar_vae import decode_planar, encode_moments, planar
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaeSettings:
     """`video_every`: one step in this many is a clip, as long as those the VAE shall code (trained on 5 frames, it
-    drew nonsense from the sixth on). `crop`: side of the squares cut out, in pixels: many small
+    drew nonsense from the sixth on). `crop`, `video_crop`: side of the squares cut out, in pixels: many small
     steps learn faster than few large ones. `person_weight`: how much more a person's pixel counts.
     """
 
@@ -41,6 +42,7 @@ class VaeSettings:
     crop: int = 64
     video_batch: int = 2
     video_frames: int = 17
+    video_crop: int = 32
     video_every: int = 8
     lr: float = 2e-3
     kl_weight: float = 1e-5
@@ -83,7 +85,7 @@ class KernelMuon:
         self.rest = [p for p in vae.parameters() if id(p) not in chosen]
         # Views share their storage with the kernels, so that a step on a view is a step on the kernel.
         self.matrices = [nn.Parameter(p.data.flatten(1)) for p in self.kernels]
-        self.muon = torch.optim.Muon(self.matrices, lr=lr, weight_decay=1e-4, adjust_lr_fn="match_rms_adamw")
+        self.muon = muon(self.matrices, lr=lr, weight_decay=1e-4)
         self.adam = torch.optim.AdamW(self.rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
 
     def step(self, lr: float) -> None:
@@ -129,11 +131,10 @@ class VaeTrainer:
         starts = torch.randint(self.clips.shape[1] - frames + 1, (count,), generator=generator)
         spans = [slice(int(a), int(a) + frames) for a in starts]
         height, width = self.clips.shape[-2:]
-        top = torch.randint(height - s.crop + 1, (count,), generator=generator)
-        left = torch.randint(width - s.crop + 1, (count,), generator=generator)
-        cuts = [
-            (..., slice(t, t + s.crop), slice(u, u + s.crop)) for t, u in zip(top.tolist(), left.tolist(), strict=True)
-        ]
+        side = s.video_crop if video else s.crop
+        top = torch.randint(height - side + 1, (count,), generator=generator)
+        left = torch.randint(width - side + 1, (count,), generator=generator)
+        cuts = [(..., slice(t, t + side), slice(u, u + side)) for t, u in zip(top.tolist(), left.tolist(), strict=True)]
         clip = torch.stack([self.clips[r, span][cut] for r, span, cut in zip(rows, spans, cuts, strict=True)])
         mask = torch.stack([self.masks[r, span][cut] for r, span, cut in zip(rows, spans, cuts, strict=True)])
         clip = rearrange(clip, "b t c h w -> b c t h w").float() / 127.5 - 1
@@ -142,7 +143,7 @@ class VaeTrainer:
     def train_step(self) -> dict[str, float]:
         s = self.settings
         clip, mask = self.batch(self.step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()):
             # The graph of clips takes minutes to compile, which rare clips do not repay.
             rare = clip.shape[2] > 1 and s.video_every > 2
             encode, decode = (encode_moments, decode_planar) if rare else (self.encode, self.decode)

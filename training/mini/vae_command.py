@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, default=None, help="folder of a VAE to go on from")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
     parser.add_argument("--crop", type=int, default=64, help="side of the training squares in pixels (%(default)s)")
+    parser.add_argument("--batch", type=int, default=16, help="squares a step (%(default)s)")
+    parser.add_argument("--no-compile", action="store_true", help="for short runs: compiling takes minutes")
     parser.add_argument("--video-every", type=int, default=8, help="one step in this many is a clip (%(default)s)")
     parser.add_argument("--clips", type=int, default=4000, help="most views to keep in memory (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
@@ -40,10 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
         minutes=arguments.minutes,
         lr=arguments.lr,
         crop=arguments.crop,
+        batch=arguments.batch,
         video_every=arguments.video_every,
     )
     start = AutoencoderKLWan.from_pretrained(arguments.start) if arguments.start else None
-    trainer = VaeTrainer(settings, clips, masks, arguments.out, start=start)
+    trainer = VaeTrainer(settings, clips, masks, arguments.out, not arguments.no_compile, start)
     for record in trainer.run():
         print({k: round(v, 4) for k, v in record.items()}, flush=True)
     mean, std = latent_statistics(trainer.ema, clips)

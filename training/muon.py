@@ -1,0 +1,61 @@
+"""Muon with matrix products that suit the machine.
+
+torch's Muon multiplies in bf16. A CPU without bf16 units does that some sixty times slower than in float32 (AVX2, one
+core, 256 × 256 × 1024: 1.3 against 76 GFLOP/s), so that a step of the optimiser takes longer than the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def computes_bf16() -> bool:
+    """Whether there is a GPU, or a CPU with units for bf16."""
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(torch.cuda.is_available() or able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def muon(matrices: Iterable[nn.Parameter], lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """For weights [out, in]; its update is as large as AdamW's, so both take one learning rate."""
+    cls = torch.optim.Muon if computes_bf16() else Float32Muon
+    optimizer: torch.optim.Optimizer = cls(
+        list(matrices), lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    return optimizer
+
+
+class Float32Muon(torch.optim.Muon):
+    """The same rule, settings and states as torch's, computed in float32."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    self._update(matrix, group)
+
+    def _update(self, matrix: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[matrix]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+        momentum = state["momentum_buffer"]
+        momentum.lerp_(matrix.grad, 1 - group["momentum"])
+        direction = matrix.grad.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
+        direction = orthogonalised(direction, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        matrix.mul_(1 - group["lr"] * group["weight_decay"])
+        matrix.add_(direction, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+
+
+def orthogonalised(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """The nearest matrix with singular values about 1, by Newton-Schulz iterations."""
+    a, b, c = coefficients
+    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = wide / wide.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
