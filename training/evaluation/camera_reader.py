@@ -56,10 +56,15 @@ class CameraReading:
 
     @property
     def turned(self) -> float:
-        """Change of the person's azimuth from the first frames to the last, degrees, followed through every frame."""
-        path = np.unwrap(np.radians(self.azimuth))
-        ends = max(1, len(path) // 8)
-        return float(np.degrees(path[-ends:].mean() - path[:ends].mean()))
+        """Change of the camera's azimuth about the person over the clip, degrees."""
+        return turned(self.azimuth)
+
+
+def turned(azimuth: Floats) -> float:
+    """Change from the first frames to the last, degrees, followed through every frame [T]."""
+    path = np.unwrap(np.radians(azimuth))
+    ends = max(1, len(path) // 8)
+    return float(np.degrees(path[-ends:].mean() - path[:ends].mean()))
 
 
 def _stages(channels: tuple[int, ...], first: int) -> nn.Sequential:
@@ -85,7 +90,7 @@ class Regressor(nn.Module):
 
 
 class Matte(nn.Module):
-    """Pictures [N, 3, 64, 64] → logits [N, 64, 64] of the person."""
+    """Pictures [N, 3, 64, 64] → logits [N, 64, 64] of the person; half that size inside, for full size costs thrice."""
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
@@ -94,10 +99,10 @@ class Matte(nn.Module):
             _stages((after,), before) for before, after in zip((3, *widths), widths, strict=False)
         )
         self.up = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(below + beside, beside or width, 3, padding=1), nn.SiLU())
-            for below, beside in ((widths[2], widths[1]), (widths[1], widths[0]), (widths[0], 0))
+            nn.Sequential(nn.Conv2d(below + beside, beside, 3, padding=1), nn.SiLU())
+            for below, beside in ((widths[2], widths[1]), (widths[1], widths[0]))
         )
-        self.last = nn.Conv2d(width + 3, 1, 3, padding=1)
+        self.last = nn.Conv2d(width, 1, 3, padding=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         levels = [pictures * 2 - 1]
@@ -105,10 +110,9 @@ class Matte(nn.Module):
             levels.append(down(levels[-1]))
         x = levels.pop()
         for up in self.up:
-            beside = levels.pop()
             x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = up(x if not levels else torch.cat([x, beside], dim=1))
-        return self.last(torch.cat([x, pictures * 2 - 1], dim=1))[:, 0]
+            x = up(torch.cat([x, levels.pop()], dim=1))
+        return F.interpolate(self.last(x), scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
 
 
 class CameraReader(nn.Module):

@@ -7,7 +7,7 @@ video (left and right exchanged), which is a hard negative of retrieval.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,6 +39,19 @@ class Representation:
     name: str
     represent: Represent
     control: bool = True
+
+
+def remembered(representation: Representation) -> Representation:
+    """The same, made once for each set: several parts of the benchmark ask for it."""
+    made: dict[tuple[int, bool], Floats] = {}
+
+    def represent(views: ViewSet, mirrored: bool) -> Floats:
+        key = (id(views), mirrored)
+        if key not in made:
+            made[key] = representation.represent(views, mirrored)
+        return made[key]
+
+    return replace(representation, represent=represent)
 
 
 def encoder_of(adapter: Adapter) -> ViewEncoder:
@@ -95,11 +108,16 @@ def _joints_2d(views: ViewSet, mirrored: bool) -> Floats:
 
 
 def _joints_3d(views: ViewSet, mirrored: bool) -> Floats:
-    joints = (mirror_joints(views.joints) if mirrored else views.joints)[:, :, BODY]
-    bones = joints[:, :, 1:] - joints[:, :, list(PARENTS[1:22])]
-    # Directions, not positions: the same pose of a long and of a short body.
-    directions = bones / np.linalg.norm(bones, axis=-1, keepdims=True)
+    directions = bone_directions(mirror_joints(views.joints) if mirrored else views.joints)
     return directions.reshape(*directions.shape[:2], -1)
+
+
+def bone_directions(joints: Floats) -> Floats:
+    """Joints [..., 52, 3] → unit vectors [..., 21, 3] along the body's bones: the same for a long and a short body."""
+    body = joints[..., BODY, :]
+    bones = body[..., 1:, :] - body[..., list(PARENTS[1:22]), :]
+    directions: Floats = bones / np.linalg.norm(bones, axis=-1, keepdims=True)
+    return directions
 
 
 PIXELS = Representation("pixels", _pixels)

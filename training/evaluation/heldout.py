@@ -14,7 +14,7 @@ from pathlib import Path
 
 from threedimo_core.checkpoint import TrainingRecord
 
-from ..data.manifest import SETTINGS_NAME, Record, read_manifest, read_settings
+from ..data.manifest import SETTINGS_NAME, read_manifest, write_settings
 from ..data.render_command import render_set
 from ..data.render_settings import RenderSettings
 
@@ -23,10 +23,10 @@ _FIT_SEED_STEP = 1_000_003  # keeps the seed of `fit` away from those of trainin
 
 @dataclass(frozen=True)
 class Size:
-    """How large a run is. motions × views × 2 appearances are held out, plus `moves` × views under moving cameras.
+    """How large a run is. motions × views × 2 appearances are held out, plus `moves` under `few_views` moving cameras.
 
-    fit: performances for probes and camera reader; cases: generated clips a row; probe_steps, reader_steps: of the
-    small networks.
+    fit: performances of `few_views` cameras for probes and camera reader; cases: generated clips of a part;
+    probe_steps, reader_steps: of the small networks.
     """
 
     name: str
@@ -34,14 +34,20 @@ class Size:
     views: int
     moves: int
     fit: int
+    few_views: int
     cases: int
     probe_steps: int
     reader_steps: int
 
 
 SIZES = {
-    "smoke": Size("smoke", motions=20, views=4, moves=8, fit=30, cases=6, probe_steps=150, reader_steps=150),
-    "full": Size("full", motions=100, views=6, moves=100, fit=600, cases=96, probe_steps=1500, reader_steps=3000),
+    size.name: size
+    for size in (
+        Size("smoke", motions=20, views=4, moves=8, fit=30, few_views=4, cases=6, probe_steps=150, reader_steps=150),
+        # The gallery and the views of `full`, with fewer cases and less to fit on: rendered sets can be continued.
+        Size("medium", 100, 6, moves=40, fit=120, few_views=4, cases=24, probe_steps=1000, reader_steps=2000),
+        Size("full", 100, 6, moves=100, fit=300, few_views=4, cases=96, probe_steps=1500, reader_steps=4000),
+    )
 }
 
 
@@ -69,51 +75,37 @@ class HeldOut:
         self.root = root
         self.views, self.moves, self.fit = root / "views", root / "moves", root / "fit"
 
-    def complete(self, size: Size, pictures: Pictures, seed: int, workers: int = 1) -> None:
-        """Render what is missing. A folder made with other settings is refused (ManifestError), as is one of training.
+    def complete(self, size: Size, pictures: Pictures, seed: int, workers: int = 1, device: str = "cpu") -> None:
+        """Render what is missing; a run that was stopped is continued.
 
-        Sets that hold more than `size` asks for are used whole.
+        ManifestError for a folder that was made with other settings: nothing in it is touched.
         """
         common = RenderSettings(
             num_frames=pictures.num_frames, fps=pictures.fps, height=pictures.height, width=pictures.width,
-            hand_size=pictures.hand_size, plain=pictures.plain, views=size.views,
+            hand_size=pictures.hand_size, plain=pictures.plain,
         )  # fmt: skip
         test = replace(common, seed=seed, split="test")
+        few = size.few_views
         wanted = {
-            self.views: (replace(test, identities=2, kind="static"), size.motions),
-            self.moves: (replace(test, kind="moving"), size.moves),
-            self.fit: (replace(common, seed=seed + _FIT_SEED_STEP, split="train"), size.fit),
+            self.views: (replace(test, views=size.views, identities=2, kind="static"), size.motions),
+            self.moves: (replace(test, views=few, kind="moving"), size.moves),
+            self.fit: (replace(common, views=few, seed=seed + _FIT_SEED_STEP, split="train"), size.fit),
         }
         for folder, (settings, count) in wanted.items():
+            if folder.exists():
+                write_settings(folder, settings.to_json())  # refuses what was made otherwise
             if not self._holds(folder, count):
-                render_set(folder, settings, list(range(count)), workers)
-        self.check()
+                render_set(folder, settings, list(range(count)), workers, device=device)
 
     @staticmethod
     def _holds(folder: Path, count: int) -> bool:
         return (folder / SETTINGS_NAME).is_file() and len(read_manifest(folder)) >= count
 
-    def check(self) -> None:
-        """ValueError unless the sets are of the right splits, so that nothing trained on is scored on."""
-        for folder, split in ((self.views, "test"), (self.moves, "test"), (self.fit, "train")):
-            found = read_settings(folder)["settings"]["split"]
-            if found != split:
-                raise ValueError(
-                    f"{folder} is of the split {found!r}; the benchmark needs {split!r}: give another --data"
-                )
-        if read_settings(self.views)["settings"]["identities"] != 2:
-            raise ValueError(f"{self.views} has one identity; retrieval needs two: render with --identities 2")
 
-    @property
-    def label(self) -> str:
-        """Short description for the report."""
-        s = read_settings(self.views)["settings"]
-        count = len(self.records(self.views))
-        return (
-            f"{count} motions × {s['views']} views × {s['identities']} appearances, seed {s['seed']}, "
-            f"{s['num_frames']} frames of {s['height']} × {s['width']} px"
-        )
-
-    @staticmethod
-    def records(folder: Path) -> list[Record]:
-        return read_manifest(folder)
+def label_of(size: Size, pictures: Pictures, seed: int) -> str:
+    """The held-out set in a line, for the report."""
+    scenes = "plain" if pictures.plain else "busy"
+    return (
+        f"{size.motions} motions × {size.views} views × 2 appearances, {size.moves} × {size.few_views} moving cameras; "
+        f"seed {seed}, {pictures.num_frames} frames of {pictures.height} × {pictures.width} px, {scenes} scenes"
+    )

@@ -34,7 +34,7 @@ MILLIMETRES = 1000.0
 
 @dataclass(frozen=True)
 class PoseErrors:
-    """Errors of each view [N], averaged over its frames: millimetres and degrees."""
+    """Errors of each frame [N, T]: millimetres and degrees."""
 
     mpjpe: Floats
     pa_mpjpe: Floats
@@ -75,13 +75,13 @@ def pose_errors(predicted: Floats, views: ViewSet) -> PoseErrors:
         mpjpe=_distance(body, truth),
         pa_mpjpe=_distance(aligned, _with_root(truth)),
         hand_mpjpe=_distance(hands, hand_truth),
-        geodesic=angle[:, :, :_NUM_BODY].mean((1, 2)),
-        hand_geodesic=angle[:, :, _NUM_BODY:].mean((1, 2)),
+        geodesic=angle[:, :, :_NUM_BODY].mean(2),
+        hand_geodesic=angle[:, :, _NUM_BODY:].mean(2),
     )
 
 
 def _distance(first: Floats, second: Floats) -> Floats:
-    mean: Floats = MILLIMETRES * np.linalg.norm(first - second, axis=-1).mean((1, 2))
+    mean: Floats = MILLIMETRES * np.linalg.norm(first - second, axis=-1).mean(2)
     return mean
 
 
@@ -152,7 +152,7 @@ def measure(
 
 def _rows(name: str, errors: PoseErrors, views: ViewSet, control: bool) -> list[Row]:
     return [
-        Row(PART, name, LABELS[key][0], intervals.mean(value, views.motion), LABELS[key][1], control=control)
+        Row(PART, name, LABELS[key][0], intervals.mean(value.mean(1), views.motion), LABELS[key][1], control=control)
         for key, value in vars(errors).items()
     ]
 
@@ -167,11 +167,10 @@ def _view_rows(
     for side in (True, False):
         probe = fitter(samples_of(learned, targets, fit.motion, front_fit == side))
         halves[side] = pose_errors(read(probe, held), views)
-    first = front[:, 0]
     rows = []
     for key in ("pa_mpjpe", "mpjpe", "geodesic"):
         of_front, of_back = getattr(halves[True], key), getattr(halves[False], key)
-        same, cross = np.where(first, of_front, of_back), np.where(first, of_back, of_front)
+        same, cross = np.where(front, of_front, of_back).mean(1), np.where(front, of_back, of_front).mean(1)
         metric, unit = LABELS[key]
         aims = ("≤ 60 mm", "≤ 1.15") if key == "pa_mpjpe" else ("", "")
         rows += [

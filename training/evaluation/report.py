@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """What one part of the benchmark found: rows, remarks in words, and arrays for plots (plain lists)."""
+    """What one part of the benchmark found: rows, remarks in words, and lines for a plot (plain lists)."""
 
     part: str
     title: str
@@ -52,11 +52,10 @@ class Section:
     series: tuple[dict[str, Any], ...] = ()
 
 
-def write_report(folder: Path, sections: Iterable[Section], made_by: MadeBy, size: str) -> Path:
-    """`report.json` and `report.md` in `folder`; returns the path of the markdown."""
+def document_of(sections: Iterable[Section], made_by: MadeBy, size: str) -> dict[str, Any]:
+    """The report as plain values; `figures` finds a row's estimate by "part | what | metric"."""
     sections = list(sections)
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {
+    return {
         "made_by": asdict(made_by),
         "size": size,
         "sections": [
@@ -69,12 +68,33 @@ def write_report(folder: Path, sections: Iterable[Section], made_by: MadeBy, siz
             }
             for section in sections
         ],
+        "figures": {
+            f"{row.part} | {row.what} | {row.metric}": asdict(row.estimate)
+            for section in sections
+            for row in section.rows
+        },
     }
-    with atomic_path(folder / "report.json") as draft:
-        draft.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with atomic_path(folder / "report.md") as draft:
-        draft.write_text(markdown(sections, made_by, size), encoding="utf-8")
+
+
+def write_report(folder: Path, sections: Iterable[Section], made_by: MadeBy, size: str) -> Path:
+    """`report.json` and `report.md` in `folder`; returns the path of the markdown."""
+    sections = list(sections)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "report.json", document_of(sections, made_by, size))
+    write_markdown(folder / "report.md", sections, made_by, size)
     return folder / "report.md"
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    with atomic_path(path) as draft:
+        draft.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_markdown(path: Path, sections: Iterable[Section], made_by: MadeBy, size: str, command: str = "") -> None:
+    """The tables; `command`: what made them, to be printed above."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as draft:
+        draft.write_text(markdown(list(sections), made_by, size, command), encoding="utf-8")
 
 
 def row_document(row: Row, made_by: MadeBy) -> dict[str, Any]:
@@ -84,11 +104,12 @@ def row_document(row: Row, made_by: MadeBy) -> dict[str, Any]:
     return plain | estimate | {"made_by": asdict(made_by)}
 
 
-def markdown(sections: list[Section], made_by: MadeBy, size: str) -> str:
-    """One table a part. Intervals are 95 %, over `n` values of `motions` motions."""
-    lines = [
-        f"# Benchmark, size {size}",
-        "",
+def markdown(sections: list[Section], made_by: MadeBy, size: str, command: str = "") -> str:
+    """One table a part. Intervals are 95 %, over `n` values of so many motions."""
+    lines = [f"# Benchmark, size {size}", ""]
+    if command:
+        lines += ["```", command, "```", ""]
+    lines += [
         f"Held-out set {made_by.data}. Intervals: 95 %, cluster bootstrap by motion. *Controls in italics.*",
     ]
     for section in sections:

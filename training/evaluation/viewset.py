@@ -30,9 +30,9 @@ WRISTS = (20, 21)
 class ViewSet:
     """records[motion[i]]["views"][view[i]] is view i.
 
-    motion, view, identity, camera, body [N]; azimuth [N, T] degrees about the person's heading; heading [N, T] degrees,
-    unwrapped; pose [N, T, 51, 3, 3]; joints [N, T, 52, 3] metres in the pelvis frame, pelvis at 0; joints_2d
-    [N, T, 52, 2] about the pelvis, in heights of the person's box.
+    motion, view, identity, camera, body [N]; still [N] bool: the camera does not move; azimuth [N, T] degrees about the
+    person's heading; heading [N, T] degrees, unwrapped; pose [N, T, 51, 3, 3]; joints [N, T, 52, 3] metres in the
+    pelvis frame, pelvis at 0; joints_2d [N, T, 52, 2] about the pelvis, in heights of the person's box.
     """
 
     store: ClipStore
@@ -42,6 +42,7 @@ class ViewSet:
     identity: Ints
     camera: Ints
     body: Ints
+    still: NDArray[np.bool_]
     azimuth: Floats
     heading: Floats
     pose: Tensor
@@ -63,9 +64,9 @@ class ViewSet:
         return self.store.frames(self.record(index), int(self.view[index]))
 
 
-def load_views(root: Path, cache_bytes: int = 0) -> ViewSet:
-    """Read the labels of every view of a rendered set."""
-    store, records = ClipStore(root, cache_bytes), tuple(read_manifest(root))
+def load_views(root: Path, count: int | None = None, cache_bytes: int = 0) -> ViewSet:
+    """Read the labels of every view of a rendered set, or of its first `count` performances."""
+    store, records = ClipStore(root, cache_bytes), tuple(read_manifest(root)[:count])
     rows: list[dict[str, object]] = []
     for number, record in enumerate(records):
         rows += _rows_of(store, record, number)
@@ -83,6 +84,7 @@ def load_views(root: Path, cache_bytes: int = 0) -> ViewSet:
         identity=column("identity"),
         camera=column("camera"),
         body=column("body"),
+        still=column("still"),
         azimuth=column("azimuth").astype(np.float32),
         heading=column("heading").astype(np.float32),
         pose=torch.stack([row["pose"] for row in rows]),  # type: ignore[misc]
@@ -104,6 +106,7 @@ def _rows_of(store: ClipStore, record: Record, number: int) -> list[dict[str, ob
                 "identity": identity,
                 "camera": described["camera"],
                 "body": record["bodies"][identity],
+                "still": described["still"],
                 "azimuth": labels["azimuth"][view],
                 "heading": labels["heading"],
                 "pose": pose,
