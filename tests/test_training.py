@@ -79,7 +79,7 @@ def test_the_log_tells_stages_and_the_falling_geometric_weight(unbroken):
     assert plot_run(unbroken).stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("stop", [1, 2])
 def test_resume_gives_the_identical_losses(stop, unbroken, data, vae, tmp_path):
     first = trainer_for(tiny_recipe(), data, vae, tmp_path)
     for _ in range(stop):

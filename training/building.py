@@ -130,7 +130,12 @@ def checkpoint_blocks(trainee: Trainee) -> None:
     """
     trainee.transformer.enable_gradient_checkpointing()
     trainee.transformer.train()
-    for tokenizer in trainee.encoder.children():
+    checkpoint_tokenizers(trainee.encoder)
+
+
+def checkpoint_tokenizers(encoder: nn.Module) -> None:
+    """The same for the blocks and stems of an encoder."""
+    for tokenizer in encoder.children():
         if isinstance(tokenizer, FrameTokenizer):
             for part in (tokenizer.stem, *tokenizer.blocks):
                 part.forward = partial(checkpoint, part.forward, use_reentrant=False)

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
+from accelerate.utils import AutocastKwargs
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -86,7 +87,10 @@ class Engine:
         yield
 
     def autocast(self) -> Any:
-        return self.accelerator.autocast()
+        """Mixed precision without autocast's cache, which holds a copy of every weight until the forward pass ends:
+        each is read once a pass, and blocks that run again cast it again anyway.
+        """
+        return self.accelerator.autocast(AutocastKwargs(cache_enabled=False))
 
     def sum(self, values: list[float]) -> list[float]:
         """Sum numbers over all processes."""

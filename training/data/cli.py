@@ -11,6 +11,7 @@ COMMANDS = {
     "import-motions": Command("training.data.import_motions_command", "a bank of motions from BVH, AMC, AMASS files"),
     "import-video": Command("training.data.import_video_command", "clips of people from your own videos"),
     "import-multiview": Command("training.data.import_multiview_command", "multi-view clips from synchronous cameras"),
+    "import-poses": Command("training.data.import_poses_command", "pose labels from the files of pose estimators"),
     "caption": Command("training.data.caption_command", "describe views and camera moves with Qwen2.5-VL"),
     "merge": Command("training.data.merge_command", "join the manifests of several shards into one"),
     "demo-inputs": Command("training.data.demo_command", "render the inputs of `threedimo demo`"),
