@@ -13,7 +13,7 @@ COMMANDS = {
     "plan": Command("training.plan_command", "memory a recipe needs, before anything is loaded"),
     "train": Command("training.train_command", "train a recipe, or resume it"),
     "plot": Command("training.plot_command", "draw a run's curves"),
-    "bench": Command("training.evaluation.bench", "measure speed, memory and cost"),
+    "bench": Command("training.evaluation.bench", "score a model on held-out renders; speed, memory and cost"),
 }
 
 

@@ -22,6 +22,8 @@ from .camera_truth import TURNS_SIGN, CameraTruth
 _LABELS = ("world_to_camera", "focal", "distance", "azimuth", "elevation")
 _BATCH = 48
 _LONGEST_STEP = 4
+_MOST_PERFORMANCES = 600  # 100 kB a view in memory, and reading takes as long as some hundred steps
+_MATTE_SHARE = 3  # the matte learns in a third of the steps
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ def truth_of(store: ClipStore, record: Record, view: int) -> CameraTruth:
     return CameraTruth(**of_view, heading=labels["heading"])
 
 
-def load_clips(root: Path) -> Clips:
-    """All views of a set, small."""
+def load_clips(root: Path, most: int = _MOST_PERFORMANCES) -> Clips:
+    """All views of the first `most` performances of a set, small."""
     store, frames, person, truth = ClipStore(root), [], [], []
-    for record in tqdm(read_manifest(root), desc="reading renders", leave=False):
+    for record in tqdm(read_manifest(root)[:most], desc="reading renders", leave=False):
         for view in range(len(record["views"])):
             pictures = letterbox(store.frames(record, view).float() / 255, SIZE)
             mask = torch.from_numpy(store.mask(record, view)).float()[:, None].expand(-1, 3, -1, -1)
@@ -67,7 +69,7 @@ def reader_for(folder: Path, fit: Path, steps: int, seed: int) -> CameraReader:
 
 
 def train_reader(clips: Clips, steps: int, seed: int) -> CameraReader:
-    """The three networks, one after the other, `steps` each."""
+    """The three networks, one after the other; `steps` for body and background, fewer for the matte."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         reader = CameraReader()
@@ -75,7 +77,7 @@ def train_reader(clips: Clips, steps: int, seed: int) -> CameraReader:
     reader.motion_scale.copy_(torch.from_numpy(np.maximum(scale, 1e-3)))
     losses = {"matte": _matte_loss, "body": _body_loss, "background": _background_loss}
     for name, loss in losses.items():
-        _train(reader, name, loss, clips, steps, seed)
+        _train(reader, name, loss, clips, max(1, steps // _MATTE_SHARE) if name == "matte" else steps, seed)
     return reader.eval()
 
 

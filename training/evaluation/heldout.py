@@ -45,8 +45,8 @@ SIZES = {
     for size in (
         Size("smoke", motions=20, views=4, moves=8, fit=30, few_views=4, cases=6, probe_steps=150, reader_steps=150),
         # The gallery and the views of `full`, with fewer cases and less to fit on: rendered sets can be continued.
-        Size("medium", 100, 6, moves=40, fit=120, few_views=4, cases=24, probe_steps=1000, reader_steps=2000),
-        Size("full", 100, 6, moves=100, fit=300, few_views=4, cases=96, probe_steps=1500, reader_steps=4000),
+        Size("medium", 100, 6, moves=40, fit=120, few_views=4, cases=24, probe_steps=1000, reader_steps=1000),
+        Size("full", 100, 6, moves=100, fit=300, few_views=4, cases=96, probe_steps=1500, reader_steps=3000),
     )
 }
 
