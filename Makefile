@@ -6,12 +6,17 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   ?= demo
 
+HOST_VENV  ?= .venv-host
+HOST_BIN   := $(HOST_VENV)/bin
+HOST_STAMP := $(HOST_VENV)/.installed
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format hands clean
+.PHONY: help setup demo test test-fast test-host host-env lint format hands clean
 
 help:
 	@echo "make demo       three videos of one motion under three cameras, and a contact sheet, in $(DEMO)/"
 	@echo "make test       all tests;  make test-fast leaves the slow ones out"
+	@echo "make test-host  the tests inside ComfyUI (COMFYUI_PATH or ~/ComfyUI), in an environment of their own"
 	@echo "make lint       ruff and mypy;  make format rewrites the files"
 	@echo "make hands      adds the hand finder (mediapipe) to the environment"
 	@echo "make clean      removes the environment and the demo"
@@ -44,6 +49,24 @@ test: $(STAMP)
 test-fast: $(STAMP)
 	@$(BIN)/python -m pytest -q -m "not slow"
 
+# The host tests run in an environment of their own: this one, seen through a .pth file, and on top of it what ComfyUI
+# needs. So nothing of ComfyUI's comes into ours, and torch lies on the disk once.
+$(HOST_STAMP): tests/host/requirements.lock $(STAMP)
+	@rm -f $@
+	@test -x $(HOST_BIN)/python || $(BIN)/python -m venv $(HOST_VENV)
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > "$$($(HOST_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@echo "Installing what ComfyUI needs into $(HOST_VENV) (under a minute) ..."
+	@$(HOST_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/host/requirements.lock || { \
+	  echo; echo "ComfyUI-3DiMo: pip could not install the versions of tests/host/requirements.lock; its message is above."; \
+	  echo "  The project's own environment was not changed; make test runs without these."; exit 1; }
+	@touch $@
+
+host-env: $(HOST_STAMP)
+
+test-host: $(HOST_STAMP)
+	@REQUIRE_HOST=1 $(HOST_BIN)/python -m pytest -q tests/host $(if $(SLOW),,-m "not slow")
+
 # The nodes reach the core relatively, out of a package that the host names: mypy sees them through a link.
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -62,4 +85,4 @@ hands: $(STAMP)
 	  mediapipe==0.10.21 attrs==26.1.0 flatbuffers==25.12.19
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(HOST_VENV) $(DEMO) build *.egg-info

@@ -9,10 +9,15 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from live_host import LiveHost
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -50,7 +55,7 @@ def import_host() -> str | None:
             importlib.import_module(name)
     except ImportError as error:
         patch.undo()
-        return f"{path}: this Python lacks what the host needs ({error})"
+        return f"this Python lacks what {path} needs ({error}); make test-host has an environment for it"
     return None
 
 
@@ -81,3 +86,21 @@ def load_pack() -> ModuleType:
 
 if REASON is None:
     load_pack()
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
+    """A running ComfyUI with the pack, tiny models and inputs, for every test that goes through its web interface."""
+    import torchvision
+    from live_host import LiveHost
+    from stage import STAND_INS, furnish
+
+    path = comfyui_path()
+    assert path is not None
+    stubbed = Path(torchvision.__file__).is_relative_to(STUBS)
+    base = tmp_path_factory.mktemp("host") / "base"
+    live = furnish(LiveHost(path, base, (STAND_INS,), (str(STUBS),) if stubbed else ()))
+    try:
+        yield live.start()
+    finally:
+        live.stop()

@@ -100,8 +100,12 @@ class LiveHost:
         return json.loads(text) if text else None
 
     def queue(self, prompt: dict[str, Any]) -> str:
-        """The prompt's id; HostError with the host's own words where it refuses it."""
-        return str(self.post("/prompt", {"prompt": prompt})["prompt_id"])
+        """The prompt's id; HostError with the host's own words where it refuses it, or a part of it."""
+        answer = self.post("/prompt", {"prompt": prompt})
+        if answer.get("node_errors"):  # the host runs the outputs that a bad node does not reach
+            self.wait(answer["prompt_id"])
+            raise HostError(json.dumps(answer["node_errors"]))
+        return str(answer["prompt_id"])
 
     def wait(self, prompt_id: str, timeout: float = 300.0) -> dict[str, Any]:
         """The history of a finished prompt, whatever came of it."""

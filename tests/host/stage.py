@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from tiny_host import MINI_RECORD, mini_backbone, write_mini
 from tiny_models import adapter_for
 
+from threedimo_core.backbones import WanBackbone
 from threedimo_core.bundled import DEMO_FOLDER
 from threedimo_core.checkpoint import save_adapter
 
@@ -27,7 +28,7 @@ def furnish(host: LiveHost) -> LiveHost:
     """Lay models and inputs into the folders of a host, before it starts or while it runs."""
     mini = host.pack / "threedimo_core" / "mini"
     if not mini.is_dir():
-        write_mini(mini)
+        write_mini(mini, listening(mini_backbone()))
     for kind, channels in (("ti2v", 16), ("i2v", 36)):
         write_mini(host.base / "models/stand_ins" / kind, mini_backbone(in_channels=channels))
     for name in ADAPTERS:
@@ -38,6 +39,14 @@ def furnish(host: LiveHost) -> LiveHost:
     for copied, name in (("driving.mp4",) * 2, ("driving.mp4", "shaky.mp4"), ("reference.png",) * 2):
         (host.base / "input" / name).write_bytes((DEMO_FOLDER / copied).read_bytes())
     return host
+
+
+def listening(backbone: WanBackbone, gain: float = 10.0) -> WanBackbone:
+    """Random weights hardly hear the text; these do, so that a changed prompt shows in 8-bit pictures."""
+    with torch.no_grad():
+        for block in backbone.transformer.blocks:
+            block.attn2.to_out[0].weight *= gain
+    return backbone
 
 
 def tiny_lora(rank: int = 2, width: int = 32) -> dict[str, torch.Tensor]:
@@ -92,3 +101,9 @@ def quickened(prompt: dict[str, Any], steps: int = 2) -> dict[str, Any]:
         if node["class_type"] == "ThreeDiMoPreviewMotion":
             node["inputs"] |= {"width": 64, "height": 64}
     return prompt
+
+
+def changed(prompt: dict[str, Any], kind: str, **inputs: Any) -> dict[str, Any]:
+    """The nodes of a kind, with other inputs: `prompt | changed(...)`."""
+    return {id: {**node, "inputs": {**node["inputs"], **inputs}} for id, node in prompt.items()
+            if node["class_type"] == kind}  # fmt: skip

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
-import torchvision
-from conftest import STUBS, comfyui_path
-from live_host import HostError, LiveHost, error_of
-from stage import (
-    STAND_INS,
-    WORKFLOWS,
-    api_workflow,
-    furnish,
-    quickened,
-    with_stand_ins,
-    workflow_names,
-)
+from live_host import LiveHost, error_of
+from stage import WORKFLOWS, api_workflow, changed, quickened, with_stand_ins, workflow_names
 
 from threedimo_core.images import read_image
 
 NAMES = workflow_names()
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
-    path = comfyui_path()
-    assert path is not None
-    stubbed = Path(torchvision.__file__).is_relative_to(STUBS)
-    stubs = (str(STUBS),) if stubbed else ()
-    live = furnish(LiveHost(path, tmp_path_factory.mktemp("host") / "base", (STAND_INS,), stubs))
-    try:
-        yield live.start()
-    finally:
-        live.stop()
 
 
 @pytest.fixture(scope="module")
@@ -118,44 +94,21 @@ def test_the_camera_and_the_motion_change_the_video(host: LiveHost) -> None:
     prompt = quickened(api_workflow(NAMES[0]))
     base = _frames(host, prompt)
     assert base.shape[0] == 17
-    reloaded = _changed(prompt, "ThreeDiMoEncodeMotion", chunk_frames=5)
+    reloaded = changed(prompt, "ThreeDiMoEncodeMotion", chunk_frames=5)
     assert np.abs(base - _frames(host, prompt | reloaded)).max() <= 1, "same seed, same video"
-    camera = _frames(host, prompt | _changed(prompt, "ThreeDiMoCameraPrompt", move="zoom in", angle=0.0))
-    motion = _frames(host, prompt | _changed(prompt, "ThreeDiMoSampler", body_strength=0.0, hand_strength=0.0))
+    camera = _frames(host, prompt | changed(prompt, "ThreeDiMoCameraPrompt", move="zoom in", angle=0.0))
+    motion = _frames(host, prompt | changed(prompt, "ThreeDiMoSampler", body_strength=0.0, hand_strength=0.0))
     assert np.abs(base - camera).max() > 2 and np.abs(base - motion).max() > 2
-
-
-def test_wrong_inputs_are_told_and_the_next_run_is_right(host: LiveHost) -> None:
-    prompt = quickened(api_workflow(NAMES[0]))
-    encode = next(id for id, node in prompt.items() if node["class_type"] == "ThreeDiMoEncodeMotion")
-    with pytest.raises(HostError, match="use 17 or 21"):
-        host.run(prompt | _changed(prompt, "ThreeDiMoLatent", length=18))
-    with pytest.raises(HostError, match="frames were asked for"):
-        host.run(prompt | _changed(prompt, "ThreeDiMoLatent", length=481))
-    save = {"class_type": "ThreeDiMoSaveMotion",
-            "inputs": {"motion": [encode, 0], "filename_prefix": "../../out", "if_exists": "replace"}}  # fmt: skip
-    with pytest.raises(HostError, match="climbs out"):
-        host.run(prompt | {"save": save})
-    load = {"class_type": "ThreeDiMoLoadMotion", "inputs": {"file": "../secret"}}
-    info = {"class_type": "ThreeDiMoMotionInfo", "inputs": {"motion": ["load", 0]}}
-    with pytest.raises(HostError, match="climbs out"):
-        host.queue({"load": load, "info": info})
-    assert host.run(prompt)
 
 
 def test_cancel_in_mid_run(host: LiveHost) -> None:
     prompt = quickened(api_workflow(NAMES[0]), steps=200)
-    id = host.queue(prompt | _changed(prompt, "ThreeDiMoSampler", seed=99))
+    id = host.queue(prompt | changed(prompt, "ThreeDiMoSampler", seed=99))
     while host.get("/queue")["queue_running"] == []:
         pass
     host.post("/interrupt", {})
     assert error_of(host.wait(id)) == "interrupted"
     assert host.run(quickened(api_workflow(NAMES[0])))
-
-
-def _changed(prompt: dict[str, Any], kind: str, **inputs: Any) -> dict[str, Any]:
-    return {id: {**node, "inputs": {**node["inputs"], **inputs}} for id, node in prompt.items()
-            if node["class_type"] == kind}  # fmt: skip
 
 
 def _frames(host: LiveHost, prompt: dict[str, Any]) -> np.ndarray:

@@ -56,9 +56,36 @@ def _wan21_i2v(pipeline: Any, folder: Path) -> Any:
     return pipeline.patcher_kind()(base, load_device=device, offload_device=device)
 
 
+VALUES = {"pictures": 1.0, "255": 255.0, "nan": float("nan")}
+
+
+class AnyImages(io.ComfyNode):
+    """An IMAGE batch as other packs' nodes may hand it on: any count, 0 included, any channels, any values."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="StandInImages",
+            display_name="Any images (tests)",
+            category="tests",
+            inputs=[
+                io.Int.Input("frames", default=9, min=0, max=5000),
+                io.Int.Input("side", default=32, min=0, max=512),
+                io.Int.Input("channels", default=3, min=1, max=4),
+                io.Combo.Input("values", options=list(VALUES)),
+            ],
+            outputs=[io.Image.Output()],
+        )
+
+    @classmethod
+    def execute(cls, frames: int, side: int, channels: int, values: str) -> io.NodeOutput:
+        generator = torch.Generator().manual_seed(frames)
+        return io.NodeOutput(torch.rand(frames, side, side, channels, generator=generator) * VALUES[values])
+
+
 class StandIns(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [TinyVideoModel]
+        return [TinyVideoModel, AnyImages]
 
 
 async def comfy_entrypoint() -> StandIns:
