@@ -35,7 +35,7 @@ from training.ema import trainable
 from training.exporting import export
 from training.mini.backbone import build_backbone
 from training.plotting import plot_run
-from training.recipe import Geometric, Trains
+from training.recipe import Geometric, RecipeError, Trains
 from training.train_command import training_record
 from training.trainer import RunSettings, Trainer, TrainingStopped, learning_rate
 
@@ -121,6 +121,20 @@ def test_a_stage_trains_what_it_says_and_nothing_else(data, vae, tmp_path):
         changes.append(changed)
     assert changes[:2] == [{"injection"}, {"injection"}]
     assert changes[2:] == [{"encoder", "decoder"}, {"encoder", "decoder"}]
+
+
+def test_a_warm_up_trains_the_encoder_without_the_generator(data, vae, tmp_path):
+    encoder_only = Trains(motion=False, dit="frozen")
+    first, second = tiny_stages()
+    stages = (replace(first, train=encoder_only, generate=False), second)
+    trainer = trainer_for(tiny_recipe(stages=stages), data, vae, tmp_path)
+    before = weights(trainer)
+    records = [trainer.train_step() for _ in range(3)]
+    assert "flow" not in records[0] and records[0]["pose"] > 0 and records[2]["flow"] > 0
+    changed = {n.split(".")[0] for n, p in weights(trainer).items() if not torch.equal(p, before[n])}
+    assert changed > {"encoder", "decoder"}
+    with pytest.raises(RecipeError, match="generate: false"):
+        replace(first, generate=False)
 
 
 def test_states_of_a_later_stage_are_made_when_it_begins(data, vae, tmp_path):

@@ -53,7 +53,11 @@ class Trains:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stage:
-    """One stage of the curriculum. `mixture`: weight of each pair kind; `lr` is the peak; `warmup` in steps."""
+    """One stage of the curriculum. `mixture`: weight of each pair kind; `lr` is the peak; `warmup` in steps.
+
+    generate: False leaves the generator out: the encoder learns from geometric supervision alone, which costs a
+    fraction of a step (a warm-up for small machines, where an encoder at the mean pose gives the generator nothing).
+    """
 
     name: str
     steps: int
@@ -63,6 +67,7 @@ class Stage:
     warmup: int = 200
     final_lr: float = 0.1
     train: Trains = field(default_factory=Trains)
+    generate: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mixture", {PairKind(k): float(v) for k, v in self.mixture.items()})
@@ -71,6 +76,11 @@ class Stage:
         for name in ("steps", "batch", "lr"):
             value = getattr(self, name)
             _require(value > 0, f"stage {self.name}: {name} is {value}; it must be above 0")
+        _require(
+            self.generate or self.train == Trains(motion=False, dit="frozen"),
+            f"stage {self.name}: without a generator (generate: false) only the encoder learns; write "
+            "train: {motion: false, dit: frozen}",
+        )
         _require(
             0 <= self.final_lr <= 1, f"stage {self.name}: final_lr is {self.final_lr}; it is a share of lr, 0 to 1"
         )

@@ -95,13 +95,13 @@ class Trainee(nn.Module):
         clean and noise [B, C, L, h, w], sigma [B], frame_numbers [B, T], drop_motion [B], person [B, L, h, w] in
         [0, 1], prompts or text (cached embeddings), reference (what the backbone wants beside the first latent),
         flow_total and pose_total (floats; default: this batch's own), supervised (False: D_g only follows),
-        tokens_of [B] (whose tokens steer each clip; default: its own).
+        tokens_of [B] (whose tokens steer each clip; default: its own), generate (False: no `flow`; default True).
         """
         tokens = self.encode(batch)
         joined = tokens.joined()
         if "tokens_of" in batch:
             joined = joined[batch["tokens_of"]]
-        losses = {"flow": self._flow_loss(joined, batch)}
+        losses = {"flow": self._flow_loss(joined, batch)} if batch.get("generate", True) else {}
         if self.decoder is not None:
             losses["pose"] = self._pose_loss(tokens, batch)
         return losses

@@ -182,7 +182,7 @@ class Trainer:
             self._batches = iter(self._feed)
         batches = next(self._batches)
         weight = self.recipe.geometric.weight(self.step)
-        losses = self._backward(batches, weight)
+        losses = self._backward(batches, weight, stage.generate)
         norm = self.engine.clip(self._select_gradients(stage), self.recipe.max_grad_norm)
         if not math.isfinite(norm):
             raise TrainingStopped(self._not_finite(losses, norm, batches))
@@ -194,7 +194,7 @@ class Trainer:
         record = {"step": self.step, "stage": stage.name, "lr": lr, "geometric": weight, "norm": norm, **losses}
         return record | {"seconds": time.monotonic() - began}
 
-    def _backward(self, batches: list[Batch], weight: float) -> dict[str, float]:
+    def _backward(self, batches: list[Batch], weight: float, generate: bool) -> dict[str, float]:
         """Gradients of the whole step, averaged over processes; returns its losses."""
         totals = [self.trainee.totals(batch) for batch in batches]
         flow, pose = self.engine.sum([sum(t["flow"] for t in totals), sum(t["pose"] for t in totals)])
@@ -204,11 +204,11 @@ class Trainer:
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             batch = to_device(batch, self.engine.device)
-            batch |= {"flow_total": flow, "pose_total": pose, "supervised": weight > 0}
+            batch |= {"flow_total": flow, "pose_total": pose, "supervised": weight > 0, "generate": generate}
             with self.engine.accumulating(self.model, last), self.trainee.hearing():
                 with self.engine.autocast():
                     losses = self.model(batch)
-                loss = losses["flow"] + self._pose_weight(weight) * losses.get("pose", 0)
+                loss = losses.get("flow", 0) + self._pose_weight(weight) * losses.get("pose", 0)
                 (loss * scale).backward()
             for name, value in losses.items():
                 found[name] = found.get(name, 0.0) + value.item()
