@@ -57,7 +57,9 @@ def _read_arrays(path: Path | str) -> tuple[np.ndarray, np.ndarray, float]:
                     path, f"no {', '.join(missing)} in it; is this an AMASS motion (not a shape) file?"
                 )
             poses, trans, fps = file["poses"], file["trans"], float(file[rate])
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except MotionFileError:
+        raise
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
         raise MotionFileError(path, f"cannot be read as npz ({error}); the file is cut off or not an npz") from None
     if poses.ndim != 2 or poses.shape[1] not in _LAYOUTS or len(poses) < 1:
         known = ", ".join(str(width) for width in _LAYOUTS)
