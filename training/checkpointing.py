@@ -61,7 +61,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], info: Mapping[s
         return final
     try:
         if _rank() == 0:
-            shutil.rmtree(beside, ignore_errors=True)
+            _clear(folder)
             beside.mkdir(parents=True)
         _barrier()
         writer = dcp.FileSystemWriter(beside, sync_files=True)
@@ -72,7 +72,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], info: Mapping[s
             _publish(beside, final, {"format": FORMAT, "step": step, **info, "files": files})
     except (OSError, RuntimeError, CheckpointException) as error:
         if _rank() == 0:
-            shutil.rmtree(beside, ignore_errors=True)
+            _clear(folder)
         raise CheckpointError(_not_written(folder, step, error)) from error
     _barrier()
     if _rank() == 0:
@@ -131,6 +131,12 @@ def verify(path: Path) -> None:
             raise CheckpointError(_damaged(path, f"{name} has {file.stat().st_size} bytes, not {written['bytes']}"))
         if _digest(file) != written["blake2b"]:
             raise CheckpointError(_damaged(path, f"{name} is not what was written"))
+
+
+def _clear(folder: Path) -> None:
+    """What a killed process was writing, at whatever step."""
+    for unfinished in folder.glob(".step-*.tmp"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _publish(beside: Path, final: Path, info: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -73,9 +74,26 @@ def _export_mini(trainer: Trainer, weights: Mapping[str, Tensor], record: Traini
 
 
 def _export_adapter(trainee: Trainee, weights: Mapping[str, Tensor], record: TrainingRecord, folder: Path) -> None:
+    with _folder_written_beside(folder) as beside:
+        _write_export(trainee, weights, record, beside)
+
+
+@contextmanager
+def _folder_written_beside(folder: Path) -> Iterator[Path]:
+    """A folder that takes `folder`'s place when the block ends; nothing is left of it when that fails."""
     beside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
+    try:
+        yield beside
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_export(trainee: Trainee, weights: Mapping[str, Tensor], record: TrainingRecord, beside: Path) -> None:
     save_adapter(beside / "adapter.safetensors", _adapter(trainee, weights, record), torch.bfloat16)
     changed = {name: value for name, value in weights.items() if name.startswith("transformer.")}
     if any(part_of(name) == "lora" for name in changed):
@@ -83,9 +101,6 @@ def _export_adapter(trainee: Trainee, weights: Mapping[str, Tensor], record: Tra
         _save_lora(changed, config.lora_alpha / config.r, beside / "lora" / LORA_FILE)
     if any(part_of(name) == "dit" for name in changed):
         _save_transformer(trainee.backbone, changed, beside / "transformer")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(beside, folder)
 
 
 def _adapter(trainee: Trainee, weights: Mapping[str, Tensor], record: TrainingRecord) -> Adapter:
