@@ -112,10 +112,10 @@ class MotionEncoderConfig:
 _PRESETS: dict[str, MotionEncoderConfig] = {
     "mini": MotionEncoderConfig(
         body=TokenizerConfig(
-            image_size=96, num_tokens=5, width=192, depth=4, heads=3, stem_channels=(32, 64, 128, 192)
+            image_size=96, num_tokens=5, width=128, depth=3, heads=2, stem_channels=(16, 32, 64, 128)
         ),
-        hand=TokenizerConfig(image_size=48, num_tokens=2, width=128, depth=2, heads=2, stem_channels=(32, 64, 96, 128)),
-        token_dim=192,
+        hand=TokenizerConfig(image_size=48, num_tokens=2, width=96, depth=2, heads=2, stem_channels=(16, 32, 64, 96)),
+        token_dim=128,
     ),
     "base": MotionEncoderConfig(
         body=TokenizerConfig(

@@ -14,13 +14,13 @@ from transformers import UMT5Config, UMT5EncoderModel
 from threedimo_core.backbones import WanBackbone
 from threedimo_core.mini_tokenizer import build_tokenizer
 
-WIDTH, LAYERS, HEADS = 256, 6, 2
+WIDTH, LAYERS, HEADS = 192, 6, 2
 TEXT_WIDTH = 128
 SAMPLING_SHIFT = 2.0
 
 
 def build_transformer() -> WanTransformer3DModel:
-    """Two heads of 128, as wide as Wan's own: attention on a CPU costs by the head."""
+    """Two wide heads: attention on a CPU costs by the head."""
     return WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=HEADS,
