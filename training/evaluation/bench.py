@@ -20,6 +20,7 @@ COMMANDS = {
     "all": Command(_SCORE, "every part a to f that the model allows, or those of --parts"),
     **{name: Command(_SCORE, text) for name, text in _PARTS.items()},
     "video": Command("training.evaluation.video_command", "the paper's metrics of generated against real videos"),
+    "render": Command("training.data.render_speed", "frames a second of the data engine beside other renderers"),
     "speed": Command("training.evaluation.speed", "time, memory and FLOPs of the encoder and of the injection"),
 }
 
