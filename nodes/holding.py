@@ -40,7 +40,7 @@ def hold_adapter(path: Path, name: str) -> LoadedModel:
 
 def patcher_kind() -> Any:
     """The host's class of patchers. Looked up at call time: the host puts its dynamic kind there after start."""
-    return getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return vars(comfy.model_patcher).get("CoreModelPatcher", comfy.model_patcher.ModelPatcher)  # not in 0.8.0
 
 
 def patcher(module: nn.Module) -> Any:

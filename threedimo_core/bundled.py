@@ -26,7 +26,10 @@ def mini_adapter() -> Path:
 
 
 def demo_input(name: str) -> Path:
-    """The demo's driving.mp4 or reference.png; ValueError where the installation lacks it."""
+    """driving.mp4, reference.png, or the pair with "_behind" in its names (the driver seen from behind).
+
+    Raises ValueError where the installation lacks it.
+    """
     path = DEMO_FOLDER / name
     if not path.is_file():
         raise ValueError(f"{path} is missing from this installation; install the package again")

@@ -38,7 +38,7 @@ function show(node, text) {
 }
 
 app.registerExtension({
-  name: "threedimo.report",
+  name: "comfyui3dimo.report",
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name.startsWith("ThreeDiMo")) return;
     const before = nodeType.prototype.onExecuted;

@@ -34,6 +34,13 @@ def stub_paths() -> list[str]:
     return [] if importlib.util.find_spec("torchvision") else [str(STUBS)]
 
 
+def stubs_in_use() -> tuple[str, ...]:
+    """For processes started from here: the stubs, where this process runs on them."""
+    import torchvision
+
+    return (str(STUBS),) if Path(torchvision.__file__).is_relative_to(STUBS) else ()
+
+
 def import_host() -> str | None:
     """Make the host importable in this process, on the CPU; the reason where that fails."""
     path = comfyui_path()
@@ -91,15 +98,12 @@ if REASON is None:
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
     """A running ComfyUI with the pack, tiny models and inputs, for every test that goes through its web interface."""
-    import torchvision
     from live_host import LiveHost
     from stage import STAND_INS, furnish
 
     path = comfyui_path()
     assert path is not None
-    stubbed = Path(torchvision.__file__).is_relative_to(STUBS)
-    base = tmp_path_factory.mktemp("host") / "base"
-    live = furnish(LiveHost(path, base, (STAND_INS,), (str(STUBS),) if stubbed else ()))
+    live = furnish(LiveHost(path, tmp_path_factory.mktemp("host") / "base", (STAND_INS,), stubs_in_use()))
     try:
         yield live.start()
     finally:

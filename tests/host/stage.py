@@ -20,8 +20,13 @@ WORKFLOWS = ROOT / "workflows"
 STAND_INS = HERE / "stand_ins"
 ADAPTERS = ("3dimo_wan2.2_ti2v_5B.safetensors", "3dimo_wan2.1_i2v_480p_14B.safetensors")
 LORA = "wan2.2_ti2v_5B_style.safetensors"
-# Loaders whose files nobody has in a test, and which output of the stand-in takes their place.
-LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "VAELoader": 2}
+# Large files that nobody has in a test: their loaders list these empty ones, and give tiny models (stand_ins).
+LARGE = {
+    "diffusion_models": ("wan2.2_ti2v_5B_fp16.safetensors", "wan2.1_i2v_480p_14B_fp8_scaled.safetensors"),
+    "text_encoders": ("umt5_xxl_fp8_e4m3fn_scaled.safetensors",),
+    "vae": ("wan2.2_vae.safetensors", "wan_2.1_vae.safetensors"),
+    "clip_vision": ("clip_vision_h.safetensors",),
+}
 
 
 def furnish(host: LiveHost) -> LiveHost:
@@ -33,6 +38,10 @@ def furnish(host: LiveHost) -> LiveHost:
         write_mini(host.base / "models/stand_ins" / kind, mini_backbone(in_channels=channels))
     for name in ADAPTERS:
         save_adapter(host.base / "models/threedimo" / name, adapter_for(mini_backbone(), record=MINI_RECORD))
+    for folder, names in LARGE.items():
+        for name in names:
+            (host.base / "models" / folder).mkdir(parents=True, exist_ok=True)
+            (host.base / "models" / folder / name).touch()
     lora = host.base / "models/loras" / LORA
     lora.parent.mkdir(parents=True, exist_ok=True)
     save_file(tiny_lora(), lora)
@@ -66,30 +75,6 @@ def workflow_names() -> list[str]:
 
 def api_workflow(name: str) -> dict[str, Any]:
     return dict(json.loads((WORKFLOWS / "api" / f"{name}.json").read_text()))
-
-
-def needs_files(prompt: dict[str, Any]) -> bool:
-    """Whether a workflow loads more than the pack brings."""
-    return any(node["class_type"] in LOADERS for node in prompt.values())
-
-
-def with_stand_ins(prompt: dict[str, Any]) -> dict[str, Any]:
-    """The workflow with tiny models in the place of files: smaller and shorter, wired as it was."""
-    prompt = copy.deepcopy(prompt)
-    if not needs_files(prompt):
-        return prompt
-    kind = "i2v" if "wan2.1_i2v" in json.dumps(prompt) else "ti2v"
-    places = {id: LOADERS[node["class_type"]] for id, node in prompt.items() if node["class_type"] in LOADERS}
-    vision = [id for id, node in prompt.items() if node["class_type"].startswith("CLIPVision")]
-    kept = {id: node for id, node in prompt.items() if id not in places and id not in vision}
-    kept["stand_in"] = {"class_type": "StandInVideoModel", "inputs": {"kind": kind}}
-    for node in kept.values():
-        for name, value in list(node["inputs"].items()):
-            if isinstance(value, list) and value[0] in places:
-                node["inputs"][name] = ["stand_in", places[value[0]]]
-            elif isinstance(value, list) and value[0] in vision:
-                del node["inputs"][name]
-    return kept
 
 
 def quickened(prompt: dict[str, Any], steps: int = 2) -> dict[str, Any]:

@@ -70,9 +70,9 @@ def ti2v_5b(weights: str = "default") -> Models:
     return Models(group, unet.out(), clip.out(), vae.out(), loaded.out())
 
 
-def demo_motion(models: Models) -> tuple[Group, Node, Node]:
-    """The bundled driving video, encoded and shown; also gives the demo inputs."""
-    inputs = Node("ThreeDiMoDemoInputs")
+def demo_motion(models: Models, driver: str = "from the front left") -> tuple[Group, Node, Node]:
+    """A bundled driving video, encoded and shown; also gives the demo inputs."""
+    inputs = Node("ThreeDiMoDemoInputs", {"driver": driver})
     encode = encoder(models, inputs.out(0), inputs.out(1))
     preview = previewer(models, encode.out())
     note = """

@@ -85,7 +85,7 @@ def _beside(first: Node, second: Node) -> Node:
 
 def novel_views() -> Workflow:
     models = p.mini()
-    inputs = Node("ThreeDiMoDemoInputs")
+    inputs = Node("ThreeDiMoDemoInputs", {"driver": "from the front left"})
     encode = p.encoder(models, inputs.out(2), p.MINI_FPS, hands="leave out")
     hold = Node("ThreeDiMoHoldMotion", {"motion": encode.out(), "frame": 0, "frames": p.MINI_FRAMES})
     note = """
@@ -130,14 +130,12 @@ def stabilise() -> Workflow:
 
 def another_way() -> Workflow:
     models = p.mini()
-    motion, inputs, _ = p.demo_motion(models)
+    motion, inputs, turned = p.demo_motion(models, driver="from behind")
     motion.note = """
-The driver may face **any** way: tokens hold the pose and how the body turns from frame to frame, not the direction it
-is seen from. There is nothing to set. Use a driving video from the side or from behind and compare.
+The driver is filmed **from behind**, the reference shows the person from the front. There is nothing to set: tokens
+hold the pose and how the body turns from frame to frame, not the direction it is seen from. The person raises the
+same arm and the same leg as the driver, as seen from the other side.
 """
-    mirrored = Node("ImageFlip", {"image": inputs.out(0), "flip_method": "y-axis: horizontally"}, "Driver, other way")
-    turned = p.encoder(models, mirrored.out(), inputs.out(1))
-    motion.columns = [[inputs, mirrored, turned], [p.previewer(models, turned.out())]]
     text, no = p.camera(models, view="front"), p.negative(models)
     text.camera.title = "View of the reference"
     grid = p.latent(models, text, no, inputs.out(2), turned.out(), length=p.MINI_FRAMES)
@@ -155,7 +153,7 @@ is seen from. There is nothing to set. Use a driving video from the side or from
 
 def motion_tools() -> Workflow:
     models = p.mini()
-    inputs = Node("ThreeDiMoDemoInputs")
+    inputs = Node("ThreeDiMoDemoInputs", {"driver": "from the front left"})
     encode = p.encoder(models, inputs.out(0), inputs.out(1))
     source = Group("2 Motion", MOTION, [[inputs, encode]], "Every tool takes a motion and gives a new one.")
     start = Node("ThreeDiMoTrimMotion", {"motion": encode.out(), "start": 0, "length": 13}, "First half")

@@ -1,4 +1,5 @@
-"""Render the inputs of `threedimo demo`: a driving video and, of another person, a reference image.
+"""Render the inputs of `threedimo demo` and of the ComfyUI workflows: a driving video, from the front left or from
+behind, and, of another person, a reference image.
 
 Held-out motion, bodies and azimuths. The reference shows the person in the pose of the motion's first frame, as in
 training (section 3.3: the reference is the first frame of the target).
@@ -17,13 +18,15 @@ from .cameras import make_camera
 from .performance import Performance, sample_performance, subject_track
 from .renderer import RenderedView, WarpRenderer
 
-# In the held-out bins of 10 degrees (performance.py): the driver from the front left, the reference from the front.
-DRIVING_AZIMUTH, REFERENCE_AZIMUTH = 55.0, -5.0
+# In the held-out bins of 10 degrees (performance.py): the driver from the front left or from behind, the reference from
+# the front. "" and "_behind" stand in the names of the files.
+DRIVING_AZIMUTHS, REFERENCE_AZIMUTH = {"": 55.0, "_behind": 205.0}, -5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `data demo-inputs`."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for driving.mp4 and reference.png")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
+    parser.add_argument("--driver", choices=("front", "behind"), default="front", help="side it is seen from")
     parser.add_argument("--seed", type=int, default=0, help="seed of the data set (%(default)s)")
     parser.add_argument("--index", type=int, default=0, help="performance (%(default)s)")
     parser.add_argument("--frames", type=int, default=25, help="frames of the driving video (%(default)s)")
@@ -38,10 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.seed, arguments.index, 1, arguments.frames, arguments.fps, "test", identities=2, plain=True
     )
     renderer = WarpRenderer(arguments.device)
-    driving = _film(performance, 0, DRIVING_AZIMUTH, renderer, arguments)
+    side = "_behind" if arguments.driver == "behind" else ""
+    driving = _film(performance, 0, DRIVING_AZIMUTHS[side], renderer, arguments)
     reference = _film(performance, 1, REFERENCE_AZIMUTH, renderer, arguments)
-    print(write_video(arguments.out / "driving.mp4", driving.frames, arguments.fps))
-    print(write_image(arguments.out / "reference.png", reference.frames[0]))
+    print(write_video(arguments.out / f"driving{side}.mp4", driving.frames, arguments.fps))
+    print(write_image(arguments.out / f"reference{side}.png", reference.frames[0]))
     return 0
 
 
