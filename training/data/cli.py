@@ -14,6 +14,7 @@ COMMANDS = {
     "import-poses": Command("training.data.import_poses_command", "pose labels from the files of pose estimators"),
     "caption": Command("training.data.caption_command", "describe views and camera moves with Qwen2.5-VL"),
     "merge": Command("training.data.merge_command", "join the manifests of several shards into one"),
+    "cluster": Command("training.data.cluster_command", "run one of these steps on a Ray cluster, a shard a task"),
     "demo-inputs": Command("training.data.demo_command", "render the inputs of `threedimo demo`"),
 }
 
