@@ -12,6 +12,7 @@ COMMANDS = {
     "precompute": Command("training.precompute_command", "cache target latents and text embeddings"),
     "plan": Command("training.plan_command", "memory a recipe needs, before anything is loaded"),
     "train": Command("training.train_command", "train a recipe, or resume it"),
+    "ablate": Command("training.ablate_command", "train and score variants of a recipe at one budget"),
     "plot": Command("training.plot_command", "draw a run's curves"),
     "bench": Command("training.evaluation.bench", "score a model on held-out renders; speed, memory and cost"),
 }

@@ -22,12 +22,13 @@ from .augment import AugmentConfig, augment_driver, augment_hands, draw_batch
 from .backgrounds import noise_picture, replace_background
 from .buckets import Bucket, SortedClips, StageDraw, sort_clips
 from .caches import LatentCache, TextCache, captions
+from .controls.pose_picture import draw_skeletons
 from .data.clip_store import ClipStore
 from .data.dataset import Key, PairDataset
 from .data.labels import LabelError
 from .data.manifest import Record
 from .data.pairs import Mixture, PairSampler
-from .recipe import Flow, Recipe
+from .recipe import Recipe
 from .trainee import Batch
 
 _TIMED = ("driver", "hands", "hand_present", "pose", "pose_mask")
@@ -58,12 +59,12 @@ class BatchMaker:
         dataset: PairDataset,
         latents: LatentCache,
         text: TextCache | None,
-        flow: Flow,
+        recipe: Recipe,
         augment: AugmentConfig,
-        seed: int,
     ) -> None:
         self.bucket, self.dataset, self.latents, self.text = bucket, dataset, latents, text
-        self.flow, self.augment, self.seed = flow, augment, seed
+        self.recipe, self.augment = recipe, augment
+        self.flow, self.seed = recipe.flow, recipe.seed
         self.by_id = {record["id"]: record for record in dataset.records}
 
     def __call__(self, keys: list[Key]) -> Batch:
@@ -96,6 +97,8 @@ class BatchMaker:
         cached: dict[str, Any] = {"clean": clip.latents, "person": clip.person, "frame_numbers": numbers}
         if clip.reference:
             cached["reference"] = clip.reference
+        if self.recipe.control == "pose_2d":
+            cached["pose_picture"] = self._pose_picture(item)[numbers]
         kept = {name: item[name][numbers] for name in _TIMED} | {name: item[name] for name in _TEXTS}
         return self._worded(kept | cached | self._noise(clip.latents, generator) | self._drops(item, generator))
 
@@ -116,6 +119,11 @@ class BatchMaker:
         if other.shape[-2:] != frames.shape[-2:]:
             return frames
         return replace_background(frames, mask[: len(frames)], other)
+
+    def _pose_picture(self, item: dict[str, Any]) -> Tensor:
+        record = self.by_id[item["id"]]
+        joints = self.dataset.store.labels(record, "joints_2d")["joints_2d"][item["driver_view"]]
+        return draw_skeletons(joints, record["height"], record["width"], self.recipe.encoder.body.image_size)
 
     def _mask(self, record: Record, view: int) -> Tensor | None:
         """Where the person is, bool [T, H, W]; None where nobody has marked it (own footage)."""
@@ -208,9 +216,8 @@ class RunBatches:
             dataset,
             self.latents[bucket.root],
             self.text[bucket.root],
-            recipe.flow,
+            recipe,
             self.augment,
-            recipe.seed,
         )
 
 

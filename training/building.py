@@ -15,9 +15,9 @@ from threedimo_core.backbones import Backbone
 from threedimo_core.backbones.loading import load_backbone
 from threedimo_core.checkpoint import load_adapter
 from threedimo_core.geometric_decoder import GeometricDecoder, GeometricDecoderConfig
-from threedimo_core.injection import MotionInjection
 from threedimo_core.motion_encoder import FrameTokenizer, MotionEncoder
 
+from .controls.parts import build_encoder, build_injection
 from .recipe import Lora, Recipe, RecipeError
 from .trainee import Trainee
 
@@ -34,14 +34,8 @@ def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
     its blocks, whose linear layers must not get any.
     """
     torch.manual_seed(recipe.seed + 1)
-    encoder = MotionEncoder(recipe.encoder)
-    config = backbone.injection_config(
-        recipe.encoder.token_dim,
-        recipe.encoder.num_tokens,
-        inner_dim=recipe.injection.inner_dim,
-        head_dim=recipe.injection.head_dim,
-        window=recipe.injection.window,
-    )
+    encoder = build_encoder(recipe)
+    injection = build_injection(recipe, backbone, encoder)
     decoder = GeometricDecoderConfig(
         token_dim=recipe.encoder.token_dim,
         body_tokens=recipe.encoder.num_body_tokens,
@@ -49,8 +43,7 @@ def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
         hidden_dim=recipe.geometric.hidden_dim,
         depth=recipe.geometric.depth,
     )
-    injection = MotionInjection(config)
-    geometric = GeometricDecoder(decoder) if recipe.geometric.start else None
+    geometric = GeometricDecoder(decoder) if recipe.geometric.start and isinstance(encoder, MotionEncoder) else None
     if "lora" in recipe.dit:
         add_lora(backbone.transformer, recipe.lora)
     trains_text = recipe.backbone == "mini" and "full" in recipe.dit

@@ -1,8 +1,8 @@
 """What a run is for: its averaged weights as files that the pipeline, ComfyUI and other people can load.
 
 - the mini model: `OUT/mini`, an ordinary diffusers folder with the adapter beside it;
-- a pretrained backbone: `OUT/export/adapter.safetensors`, and what became of the DiT: `lora/` (as diffusers and
-  ComfyUI load it) or `transformer/` (a diffusers sub-folder that takes the place of the backbone's own).
+- a pretrained backbone: `OUT/export/adapter.safetensors`, and what became of the DiT: `lora/` (as diffusers loads it,
+  and for Wan a copy as ComfyUI does) or `transformer/` (a diffusers sub-folder that takes the place of the backbone's).
 """
 
 from __future__ import annotations
@@ -33,6 +33,16 @@ from .trainer import Trainer
 
 MINI_FOLDER, FOLDER = "mini", "export"
 LORA_FILE = "pytorch_lora_weights.safetensors"
+COMFYUI_LORA_FILE = "comfyui_lora_weights.safetensors"
+_COMFYUI_WAN_NAMES = {
+    "transformer.blocks.": "diffusion_model.blocks.",
+    ".attn1.": ".self_attn.",
+    ".attn2.": ".cross_attn.",
+    ".to_out.0.": ".o.",
+    ".to_": ".",
+    ".ffn.net.0.proj.": ".ffn.0.",
+    ".ffn.net.2.": ".ffn.2.",
+}
 
 
 def exported_weights(trainer: Trainer) -> dict[str, Tensor]:
@@ -98,7 +108,7 @@ def _write_export(trainee: Trainee, weights: Mapping[str, Tensor], record: Train
     changed = {name: value for name, value in weights.items() if name.startswith("transformer.")}
     if any(part_of(name) == "lora" for name in changed):
         config = trainee.transformer.peft_config[LORA_NAME]
-        _save_lora(changed, config.lora_alpha / config.r, beside / "lora" / LORA_FILE)
+        _save_lora(changed, config.lora_alpha / config.r, trainee.backbone.family, beside / "lora" / LORA_FILE)
     if any(part_of(name) == "dit" for name in changed):
         _save_transformer(trainee.backbone, changed, beside / "transformer")
 
@@ -122,7 +132,7 @@ def _adapter(trainee: Trainee, weights: Mapping[str, Tensor], record: TrainingRe
     )
 
 
-def _save_lora(weights: Mapping[str, Tensor], scale: float, path: Path) -> None:
+def _save_lora(weights: Mapping[str, Tensor], scale: float, family: str, path: Path) -> None:
     """In diffusers' own names (`transformer.load_lora_adapter`, `pipeline.load_lora_weights`), the scale multiplied
     in: a reader that knows nothing of it gets it right.
     """
@@ -133,6 +143,15 @@ def _save_lora(weights: Mapping[str, Tensor], scale: float, path: Path) -> None:
             named[name.replace(f".{LORA_NAME}.", ".")] = scaled.bfloat16().contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(named, path, {"format": "pt"})
+    if family == "wan":
+        save_file({_comfyui_name(name): v for name, v in named.items()}, path.with_name(COMFYUI_LORA_FILE))
+
+
+def _comfyui_name(name: str) -> str:
+    """What ComfyUI, which keeps Wan's original names, calls a layer of diffusers' Wan."""
+    for theirs, ours in _COMFYUI_WAN_NAMES.items():
+        name = name.replace(theirs, ours)
+    return name
 
 
 def _save_transformer(backbone: Backbone, weights: Mapping[str, Tensor], folder: Path) -> None:

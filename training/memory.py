@@ -82,6 +82,8 @@ def make_plan(
 
     Raises RecipeError where the batch cannot be shared, or the recipe does not say how large its clips are.
     """
+    if recipe.control != "tokens":
+        raise RecipeError(f"plans are for control: tokens, not for {recipe.control}")
     with torch.device("meta"):
         backbone = open_on_meta(recipe, folder)
         trainee = build_trainee(recipe, backbone)

@@ -62,7 +62,8 @@ class Engine:
         # Shards move to the device group by group: no device ever holds the whole model.
         mesh = init_device_mesh(self.device.type, (self.world,))
         for block in trainee.backbone.blocks:
-            fully_shard(block.get_submodule("motion"), mesh=mesh)
+            if hasattr(block, "motion"):  # other controls have none
+                fully_shard(block.get_submodule("motion"), mesh=mesh)
             fully_shard(block, mesh=mesh)
         for part in (trainee.encoder, trainee.decoder, trainee.text_encoder, trainee.transformer, trainee):
             if part is not None:

@@ -31,12 +31,14 @@ def plot_run(out: Path) -> Path | None:
     from matplotlib.figure import Figure
 
     records = read_log(out)
-    steps = [record for record in records if "flow" in record]
-    checks = [record for record in records if "flow" not in record]
+    steps = [record for record in records if "stage" in record]
+    checks = [record for record in records if "stage" not in record]
     if not steps:
         return None
     names = sorted({name for record in checks for name, value in record.items() if _is_number(name, value)})
-    panels = [p for p in _PANELS if any(name in steps[-1] for name in p)] + ([tuple(names)] if names else [])
+    panels = [p for p in _PANELS if any(name in record for record in (steps[0], steps[-1]) for name in p)] + (
+        [tuple(names)] if names else []
+    )
     titles = [_TITLES[_PANELS.index(p)] if p in _PANELS else "validation" for p in panels]
     figure = Figure(figsize=(9, 2.2 * len(panels)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))

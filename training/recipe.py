@@ -21,6 +21,7 @@ from threedimo_core.frame_grid import FrameGridError, require_frame_count
 
 from .data.pairs import Mixture, PairKind
 
+CONTROLS = ("tokens", "channels", "smpl", "pose_2d")
 DitTraining = Literal["full", "lora", "frozen"]
 OPTIMIZERS = ("adam", "adamw", "muon", "adam8bit", "adamw8bit")
 PRECISIONS = ("no", "bf16", "auto")
@@ -196,6 +197,7 @@ class Recipe:
     the batch accumulates (None: all at once). gradient_checkpointing: blocks of DiT and encoder are run again in the
     backward pass. mixed_precision: no, bf16, or auto, which is bf16 where the machine computes in it (see `precision`).
     ema: decay of the averaged weights (0: none are kept). augment: other ranges for `AugmentConfig`.
+    control: how motion steers the generator; all but tokens are there for comparison (`training.controls`).
     """
 
     name: str
@@ -209,6 +211,7 @@ class Recipe:
     data: ClipShapes = field(default_factory=ClipShapes)
     validation: Validation = field(default_factory=Validation)
     augment: dict[str, Any] = field(default_factory=dict)
+    control: str = "tokens"
     optimizer: str = "adam"
     betas: tuple[float, float] = (0.9, 0.99)
     fused: bool = False
@@ -228,6 +231,7 @@ class Recipe:
             self.mixed_precision in PRECISIONS,
             f"mixed_precision is {self.mixed_precision!r}; choose {', '.join(PRECISIONS)}",
         )
+        _require(self.control in CONTROLS, f"control is {self.control!r}; choose {', '.join(CONTROLS)}")
         _require(bool(self.stages), "a recipe needs at least one stage")
         names = [stage.name for stage in self.stages]
         _require(len(set(names)) == len(names), f"stages are called {', '.join(names)}; give each a name of its own")

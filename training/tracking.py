@@ -62,7 +62,7 @@ class Tracking:
         if self.engine.accelerator.log_with:
             numbers = {k: v for k, v in record.items() if isinstance(v, (int, float)) and k != "step"}
             self.engine.accelerator.log(numbers, step=int(record["step"]))
-        if self.bar is not None and "flow" in record:
+        if self.bar is not None and "stage" in record:
             shown = {name: f"{record[name]:.4g}" for name in ("flow", "pose", "lr") if name in record}
             self.bar.set_postfix({"stage": record["stage"], **shown}, refresh=False)
             self.bar.update(int(record["step"]) - self.bar.n)

@@ -122,6 +122,8 @@ def _vae_loader(recipe: Recipe, folder: Path | None) -> Callable[[], Any] | None
 
 
 def _export(trainer: Trainer, batches: RunBatches, licence: str) -> None:
+    if trainer.recipe.control != "tokens":
+        return  # a control for comparison: no host could load it
     # A whole DiT takes minutes to write: once, at the end.
     if trainer.recipe.backbone == "mini" or "full" not in trainer.recipe.dit or not trainer.running:
         export(trainer, training_record(trainer.recipe, batches, trainer.step, licence))

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from threedimo_core.backbones import Backbone
 from threedimo_core.flow import interpolate, velocity_target
 from threedimo_core.geometric_decoder import GeometricDecoder, pose_loss
-from threedimo_core.injection import AttachedInjection, MotionInjection
 from threedimo_core.motion_attention import MotionContext, motion_context
 from threedimo_core.motion_encoder import MotionEncoder, MotionTokens
+
+from .controls.parts import attach
 
 # Tensors, dicts of tensors under "text" and "reference", and lists of texts under "prompts" and "id".
 Batch = dict[str, Any]
@@ -40,8 +41,8 @@ class Trainee(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        encoder: MotionEncoder,
-        injection: MotionInjection,
+        encoder: nn.Module,
+        injection: Any,
         decoder: GeometricDecoder | None,
         person_weight: float = 1.0,
         train_text: bool = False,
@@ -54,14 +55,15 @@ class Trainee(nn.Module):
         self.person_weight = person_weight
         self.follow = follow
         # Not sub-modules of their own: the adapter holds the same transformer, and hooks hold no weights.
-        self._helpers = (backbone, AttachedInjection(backbone.blocks, injection, backbone.port))
+        self._helpers = (backbone, attach(backbone, injection))
 
     @property
     def backbone(self) -> Backbone:
         return self._helpers[0]
 
     @property
-    def attached(self) -> AttachedInjection:
+    def attached(self) -> Any:
+        """`AttachedInjection`, or its counterpart of another control."""
         return self._helpers[1]
 
     @contextmanager
@@ -72,7 +74,7 @@ class Trainee(nn.Module):
         try:
             yield
         finally:
-            self._helpers = (backbone, AttachedInjection(backbone.blocks, self.injection, backbone.port))
+            self._helpers = (backbone, attach(backbone, self.injection))
 
     @contextmanager
     def hearing(self) -> Iterator[None]:
@@ -107,6 +109,9 @@ class Trainee(nn.Module):
         return losses
 
     def encode(self, batch: Batch) -> MotionTokens:
+        if not isinstance(self.encoder, MotionEncoder):
+            found: MotionTokens = self.encoder(batch)
+            return found
         tokens: MotionTokens = self.encoder(batch["driver"], batch["hands"], batch["hand_present"])
         return tokens
 

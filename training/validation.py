@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from threedimo_core.images import tensor_to_frames, write_image
-from threedimo_core.motion_encoder import letterbox
+from threedimo_core.motion_encoder import MotionEncoder, letterbox
 from threedimo_core.sampling import Conditions, SamplingSettings, denoise
 from threedimo_core.sheet import SheetRow, contact_sheet
 
@@ -63,9 +63,9 @@ class Validator:
     def retrieval(self, trainer: Trainer) -> dict[str, float]:
         """R@1 of a view's body tokens among those of another view of every clip; nothing without two views."""
         records = [(root, r) for root, r in self._records() if _two_views(r)]
-        if len(records) < 2:
-            return {}
         stores, encoder = self.held_out.stores, trainer.trainee.encoder
+        if len(records) < 2 or not isinstance(encoder, MotionEncoder):
+            return {}
         size = trainer.recipe.encoder.body.image_size
         codes: list[list[Tensor]] = [[], []]
         for root, record in records:

@@ -21,6 +21,7 @@ COMMANDS = {
     **{name: Command(_SCORE, text) for name, text in _PARTS.items()},
     "video": Command("training.evaluation.video_command", "the paper's metrics of generated against real videos"),
     "render": Command("training.data.render_speed", "frames a second of the data engine beside other renderers"),
+    "step": Command("training.evaluation.step_cost", "a training step beside the same step of the bare DiT"),
     "speed": Command("training.evaluation.speed", "time, memory and FLOPs of the encoder and of the injection"),
 }
 
