@@ -58,7 +58,7 @@ class OwnThread:
 
     def __init__(self, name: str, meshes: Meshes, height: int, width: int) -> None:
         self._thread = ThreadPoolExecutor(1)
-        kind = {"moderngl": ModernGL, "pyrender": Pyrender}[name]
+        kind: Any = {"moderngl": ModernGL, "pyrender": Pyrender}[name]
         self._rival: Rival = self._thread.submit(kind, meshes, height, width).result()
 
     def draw(self, frame: int) -> np.ndarray:
@@ -198,7 +198,7 @@ class Pyrender:
             sun = np.linalg.inv(_TO_OPENGL @ looking(_SUN, np.array([0.0, 0.9, 0.0])))
             self.scene.add(self.pyrender.DirectionalLight(color=np.ones(3), intensity=4.0), pose=sun)
             points, faces = floor_mesh()
-            grey = np.tile(np.uint8([128, 128, 128, 255]), (len(points), 1))
+            grey = np.tile(np.array([128, 128, 128, 255], np.uint8), (len(points), 1))
             self.scene.add(self._mesh(points, faces, grey, None))
             alpha = np.ones((len(meshes.colours), 1))
             self.colours = (np.concatenate([meshes.colours, alpha], axis=1) * 255).astype(np.uint8)

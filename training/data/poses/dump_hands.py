@@ -51,7 +51,7 @@ def dump(video: Path, out: Path, estimator: Wilor | Hamer) -> int:
         for hand in estimator.hands(frame):
             entries.append({"frame": number, **hand})
     shapes = {"frame": (), "right": (), "score": (), "box": (4,), "hand_pose": (15, 3, 3), "global_orient": (3, 3)}
-    content = {
+    content: dict[str, Any] = {
         name: np.stack([entry[name] for entry in entries]) if entries else np.zeros((0, *shape), np.float32)
         for name, shape in (shapes | {"betas": (10,)}).items()
     }
@@ -183,14 +183,14 @@ class Hamer(_Estimator):
         boxes = torch.cat([found.pred_boxes.tensor[people], found.scores[people][:, None]], dim=1).cpu().numpy()
         hands: list[tuple[list[float], int, float]] = []
         for person in self.points.predict_pose(frame[:, :, ::-1].copy(), [boxes]):
-            for right, part in ((0, slice(-42, -21)), (1, slice(-21, None))):
+            for side, part in ((0, slice(-42, -21)), (1, slice(-21, None))):
                 points = person["keypoints"][part]
                 sure = points[points[:, 2] > 0.5]
                 if len(sure) > 3:
                     box = [*sure[:, :2].min(axis=0), *sure[:, :2].max(axis=0)]
-                    hands.append((box, right, float(sure[:, 2].mean())))
-        boxes, right, scores = (np.array([hand[part] for hand in hands], np.float32) for part in range(3))
-        return boxes.reshape(-1, 4), right, scores
+                    hands.append((box, side, float(sure[:, 2].mean())))
+        corners, right, scores = (np.array([hand[part] for hand in hands], np.float32) for part in range(3))
+        return corners.reshape(-1, 4), right, scores
 
 
 if __name__ == "__main__":

@@ -34,4 +34,6 @@ def read_hands(path: Path) -> PoseFile:
             hand[np.searchsorted(frames, frame[entry])] = poses[entry]  # the surest comes last
         hands.append(hand)
     fps = float(content["fps"])
-    return PoseFile((make_track(path, "0", frames, None, *hands),), fps if np.isfinite(fps) and fps > 0 else None)
+    return PoseFile(
+        (make_track(path, "0", frames, None, hands[0], hands[1]),), fps if np.isfinite(fps) and fps > 0 else None
+    )

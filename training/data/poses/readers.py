@@ -104,7 +104,7 @@ def read_smplerx(path: Path, mean_hands: tuple[np.ndarray, np.ndarray] | None = 
     numbers, files = _numbered(path, first=1)
     bodies = [_npz(each) for each in files]
     body = to_matrices(path, "body_pose", _stacked(path, [_field(path, one, "body_pose") for one in bodies]), 21)
-    hands = []
+    hands: list[np.ndarray | None] = []
     for side, name in enumerate(("left_hand_pose", "right_hand_pose")):
         if mean_hands is None:
             hands.append(None)
@@ -113,7 +113,7 @@ def read_smplerx(path: Path, mean_hands: tuple[np.ndarray, np.ndarray] | None = 
         if values.shape[1:] != (15, 3):
             raise PoseFileError(path, f"{name} has shape {list(values.shape[1:])}, expected [15, 3]")
         hands.append(to_matrices(path, name, values + mean_hands[side], 15))
-    return PoseFile((make_track(path, "0", numbers, body, *hands),))
+    return PoseFile((make_track(path, "0", numbers, body, hands[0], hands[1]),))
 
 
 def read_camerahmr(path: Path) -> PoseFile:

@@ -106,7 +106,7 @@ def _from_buffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: st
 
 
 def _dtype(name: Any, *_: Any) -> np.dtype:
-    return np.dtype(name, False, True)  # type: ignore[call-overload,no-any-return] - a copy: a BUILD changes it
+    return np.dtype(name, align=False, copy=True)  # a copy: a BUILD changes it
 
 
 def _storage(data: bytes) -> Any:
@@ -149,10 +149,13 @@ def _table() -> dict[tuple[str, str], Any]:
     return table
 
 
-class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc] - the plain one, whose steps can be followed
+_Plain: Any = pickle._Unpickler
+
+
+class _Reader(_Plain):  # pickle in Python, whose steps can be followed and replaced
     """Reads data alone; `dispatch` is pickle's with a BUILD that also takes joblib's arrays."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(_Plain.dispatch)
 
     def __init__(self, path: Path, file: io.BytesIO) -> None:
         super().__init__(file)
@@ -171,18 +174,18 @@ class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc] - the plain
         raise PoseFileError(self.path, "it refers to objects outside of itself; save it by torch.save as GVHMR does")
 
     def load_build(self) -> None:
-        target = self.stack[-2]  # type: ignore[attr-defined]
+        target = self.stack[-2]
         if isinstance(target, np.dtype | np.ndarray):
-            state = self.stack.pop()  # type: ignore[attr-defined]
-            target.__setstate__(state)
+            filled: Any = target
+            filled.__setstate__(self.stack.pop())
         elif isinstance(target, _Wrapped):
-            state = self.stack.pop()  # type: ignore[attr-defined]
+            state = self.stack.pop()
             for name in ("shape", "dtype", "order", "numpy_array_alignment_bytes"):
                 if name in state:
                     setattr(target, name, state[name])
-            self.stack[-1] = self._array(target)  # type: ignore[attr-defined]
-        elif isinstance(target, OrderedDict) and isinstance(self.stack[-1], dict):  # type: ignore[attr-defined]
-            self.stack.pop()  # type: ignore[attr-defined] - attributes that tensors carry
+            self.stack[-1] = self._array(target)
+        elif isinstance(target, OrderedDict) and isinstance(self.stack[-1], dict):
+            self.stack.pop()  # attributes that tensors carry
         else:
             raise PoseFileError(self.path, f"it fills a {type(target).__name__} in a way that data does not need")
 

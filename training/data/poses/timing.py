@@ -31,8 +31,9 @@ def at_times(track: PoseTrack3D, positions: np.ndarray) -> tuple[np.ndarray, np.
     low, high = track.frames[before], track.frames[after]
     span = high - low
     share = np.clip(np.where(span > 0, (positions - low) / np.maximum(span, 1e-9), 0.0), 0.0, 1.0)
-    inside = (positions > low - _SAME) & (positions < high + _SAME) & (span <= _MOST_GAP)
-    known = track.known[before] & track.known[after] & inside[:, None]
+    inside: np.ndarray = (positions > low - _SAME) & (positions < high + _SAME) & (span <= _MOST_GAP)
+    known: np.ndarray = track.known[before] & track.known[after]
+    known = known & inside[:, None]
     start, end = track.rotations[before], track.rotations[after]
     turn = Rotation.from_matrix((np.swapaxes(start, -1, -2) @ end).reshape(-1, 3, 3)).as_rotvec()
     turn = turn.reshape(len(positions), NUM_JOINTS, 3) * share[:, None, None]
@@ -44,7 +45,7 @@ def averaged(estimates: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray
     """The mean of several views' estimates of one movement (local rotations do not depend on the camera)."""
     known = np.stack([each[1] for each in estimates])
     total = (np.stack([each[0] for each in estimates]) * known[..., None, None]).sum(axis=0)
-    there = known.any(axis=0)
+    there: np.ndarray = np.asarray(known.any(axis=0))
     u, _, v = np.linalg.svd(np.where(there[..., None, None], total, np.eye(3)))
     u[..., 2] *= np.linalg.det(u @ v)[..., None]
     return u @ v, there
