@@ -187,7 +187,7 @@ def body_input(pictures: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
     """
     mask = person.float()
     weight = mask / mask.sum((1, 2), keepdim=True).clamp(min=1.0)
-    axis = torch.linspace(-1, 1, SIZE)
+    axis = (2 * torch.arange(SIZE) + 1) / SIZE - 1  # centres of the pixels
     x, y = (weight.sum(1) * axis).sum(1), (weight.sum(2) * axis).sum(1)
     spread_x = (weight.sum(1) * (axis - x[:, None]).square()).sum(1).sqrt()
     spread_y = (weight.sum(2) * (axis - y[:, None]).square()).sum(1).sqrt()

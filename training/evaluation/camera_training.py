@@ -15,7 +15,7 @@ from threedimo_core.flow import keyed_generator
 from threedimo_core.motion_encoder import letterbox
 
 from ..data.clip_store import ClipStore
-from ..data.manifest import Record, read_manifest
+from ..data.manifest import Record, dump_json, read_manifest, read_settings
 from .camera_reader import SIZE, CameraReader, body_input, body_targets, pair_input, soften
 from .camera_truth import TURNS_SIGN, CameraTruth
 
@@ -57,14 +57,15 @@ def load_clips(root: Path, most: int = _MOST_PERFORMANCES) -> Clips:
 
 
 def reader_for(folder: Path, fit: Path, steps: int, seed: int) -> CameraReader:
-    """The reader kept in `folder`, trained now if there is none or it was trained for less long."""
+    """The reader kept in `folder`, trained now if there is none, or one of other renders or of fewer steps."""
     path = folder / "camera_reader.safetensors"
+    renders = dump_json(read_settings(fit))
     if path.is_file():
         reader, info = CameraReader.load(path)
-        if int(str(info.get("steps", 0))) >= steps:
+        if int(str(info.get("steps", 0))) >= steps and info.get("renders") == renders:
             return reader
     reader = train_reader(load_clips(fit), steps, seed)
-    reader.save(path, {"steps": steps, "seed": seed})
+    reader.save(path, {"steps": steps, "seed": seed, "renders": renders})
     return reader
 
 

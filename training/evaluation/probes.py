@@ -68,7 +68,8 @@ def pose_errors(predicted: Floats, views: ViewSet) -> PoseErrors:
     hands, hand_truth = (
         rearrange(v[..., joints : joints + 90], "n t (j c) -> n t j c", c=3) for v in (predicted, wanted)
     )
-    rotations = torch.from_numpy(rearrange(predicted[..., joints + 90 :], "n t (j c) -> n t j c", j=_NUM_POSE))
+    turns = np.ascontiguousarray(rearrange(predicted[..., joints + 90 :], "n t (j c) -> n t j c", j=_NUM_POSE))
+    rotations = torch.from_numpy(turns)
     angle = torch.rad2deg(geodesic_distance(rotation_6d_to_matrix(rotations.float()), views.pose)).numpy()
     aligned = procrustes(_with_root(body), _with_root(truth))
     return PoseErrors(
