@@ -202,8 +202,11 @@ def test_twice_in_a_row_cloned_unloaded_and_loaded_again(stage: Stage) -> None:
 def test_the_host_loads_the_motion_layers(stage: Stage) -> None:
     comfy.model_management.unload_all_models()
     stage.sample(*stage.apply())
-    held = [loaded.model.model for loaded in comfy.model_management.current_loaded_models]
-    assert stage.loaded.adapter.injection in held
+    held = {loaded.model.model: loaded for loaded in comfy.model_management.current_loaded_models}
+    injection = stage.loaded.adapter.injection
+    assert injection in held
+    size = sum(weight.numel() * weight.element_size() for weight in injection.parameters())
+    assert held[injection].model_memory() == size, "the host counts all that is added"
     comfy.model_management.unload_all_models()
 
 

@@ -8,7 +8,11 @@ const { chromium } = require("playwright-core");
 export async function openHost(url, size = { width: 1920, height: 1080 }) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+    // Without the background services, which look for hosts that a closed network does not have.
+    args: [
+      "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
   });
   const page = await browser.newPage({ viewport: size });
   const problems = [];

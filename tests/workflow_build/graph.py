@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 HUGGING_FACE = "https://huggingface.co/Comfy-Org"
@@ -36,13 +36,17 @@ class Node:
 
 @dataclass
 class Group:
-    """Nodes that belong together, stacked in columns, with a note below them (Markdown)."""
+    """Nodes that belong together, stacked in columns, with a note below them (Markdown). row: above 0, it stands below
+    the group before it."""
 
     title: str
     colour: str
     columns: list[list[Node]]
     note: str = ""
     row: int = 0
+
+    def below(self) -> Group:
+        return replace(self, row=1)
 
     @property
     def nodes(self) -> list[Node]:
@@ -72,7 +76,7 @@ class Workflow:
             ids[node]: {
                 "class_type": node.type,
                 "inputs": {name: _value(value, ids) for name, value in node.inputs.items()},
-                "_meta": {"title": node.title or node.type},
+                **({"_meta": {"title": node.title}} if node.title else {}),
             }
             for node in self.nodes()
             if with_muted or not node.muted

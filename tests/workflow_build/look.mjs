@@ -1,14 +1,17 @@
-// node look.mjs URL OUT [--run] FILE...: opens each workflow in the real front end and tells, as a line of JSON, what it
-// complained about; writes OUT/<name>.png. With --run it is also queued, and its end waited for.
+// node look.mjs URL OUT [--run] [--fresh NAME,NAME] FILE...: opens each workflow in the real front end and tells, as a
+// line of JSON, what it complained about; writes OUT/<name>.png (the graph) and OUT/<name>.page.png (all of the page).
+// With --run it is also queued, and its end waited for; the pictures show it after the run, or anew if named by --fresh.
 import fs from "node:fs";
 import path from "node:path";
 import { openHost } from "./browser.mjs";
 
 const [url, out, ...rest] = process.argv.slice(2);
 const run = rest.includes("--run");
-const files = rest.filter((argument) => argument !== "--run");
+const fresh = rest.includes("--fresh") ? rest[rest.indexOf("--fresh") + 1].split(",") : [];
+const files = rest.filter((argument) => argument.endsWith(".json"));
 const { browser, page, problems } = await openHost(url, { width: 2200, height: 1240 });
 try {
+  await page.evaluate(() => window.app.ui.settings.setSettingValue("Comfy.Minimap.Visible", false));
   for (const file of files) {
     problems.length = 0;
     const name = path.basename(file, ".json");
@@ -18,9 +21,11 @@ try {
     const dialogs = await page.evaluate(dialogTexts);
     const result = { name, ...opened, dialogs, ...(run ? await runIt() : {}), problems: [...problems] };
     await closeDialogs();
-    await page.evaluate(fit);
-    await page.waitForTimeout(1500);
-    await page.screenshot({ path: path.join(out, `${name}.png`) });
+    if (fresh.includes(name)) await page.evaluate(open, graph);
+    const clip = await page.evaluate(fit);
+    await page.waitForTimeout(6000); // messages go away by themselves
+    await page.screenshot({ path: path.join(out, `${name}.page.png`) });
+    await page.screenshot({ path: path.join(out, `${name}.png`), clip });
     console.log(JSON.stringify(result));
   }
 } finally {
@@ -82,11 +87,17 @@ function fit() {
   const right = Math.max(...items.map((item) => item.pos[0] + item.size[0]));
   const bottom = Math.max(...items.map((item) => item.pos[1] + item.size[1]));
   const area = canvas.canvas.getBoundingClientRect();
-  const scale = Math.min((area.width - 120) / (right - left), (area.height - 160) / (bottom - top), 1);
+  const scale = Math.min((area.width - 150) / (right - left), (area.height - 160) / (bottom - top), 1.3);
   canvas.ds.scale = scale;
-  canvas.ds.offset = [
-    (area.width / scale - (right - left)) / 2 - left,
-    (area.height / scale - (bottom - top)) / 2 - top,
-  ];
+  // Right of the side bar, below the bar with the run button.
+  canvas.ds.offset = [90 / scale - left + (area.width - 90 - (right - left) * scale) / 2 / scale,
+    110 / scale - top + (area.height - 130 - (bottom - top) * scale) / 2 / scale];
   canvas.setDirty(true, true);
+  const margin = 24;
+  return {
+    x: area.left + (left + canvas.ds.offset[0]) * scale - margin,
+    y: area.top + (top + canvas.ds.offset[1]) * scale,
+    width: (right - left) * scale + 2 * margin,
+    height: (bottom - top) * scale + margin,
+  };
 }

@@ -27,7 +27,9 @@ def first_run() -> Workflow:
     camera = p.camera_group(text, no)
     camera.title = "3 Camera"
     about = "A motion, a person and a camera in words, with nothing to download. Press **Run**."
-    return Workflow("1_first_run_on_the_mini", "First run on the mini", about, [models.group, motion, camera, video])
+    return Workflow(
+        "1_first_run_on_the_mini", "First run on the mini", about, [models.group, motion, camera.below(), video]
+    )
 
 
 def motion_transfer() -> Workflow:
@@ -44,7 +46,7 @@ def motion_transfer() -> Workflow:
     video = p.native_video(models, grid, apply, [sample], "3dimo_transfer", _NATIVE)
     video.columns[0].insert(0, shift)
     about = "The motion of a video, the person of a picture, the camera in words, on Wan 2.2 TI2V-5B."
-    groups = [models.group, motion, who, p.camera_group(text, no), video]
+    groups = [models.group, who.below(), motion, p.camera_group(text, no).below(), video]
     return Workflow("2_motion_transfer", "Motion transfer with a camera prompt", about, groups)
 
 
@@ -57,7 +59,7 @@ def three_cameras() -> Workflow:
         "Arc left": {"move": "arc left", "angle": 45.0},
         "Arc right": {"move": "arc right", "angle": 45.0},
     }
-    groups, decodes = [models.group, motion], []
+    groups, decodes = [models.group, motion.below()], []
     for row, (title, choice) in enumerate(said.items()):
         text = p.camera(models, title, **choice)
         grid = p.latent(models, text, no, inputs.out(2), encode.out(), length=p.MINI_FRAMES)
@@ -87,14 +89,14 @@ def novel_views() -> Workflow:
     models = p.mini()
     inputs = Node("ThreeDiMoDemoInputs", {"driver": "from the front left"})
     encode = p.encoder(models, inputs.out(2), p.MINI_FPS, hands="leave out")
-    hold = Node("ThreeDiMoHoldMotion", {"motion": encode.out(), "frame": 0, "frames": p.MINI_FRAMES})
+    hold = Node("ThreeDiMoHoldMotion", {"motion": encode.out(), "frame": 0, "frames": 2 * p.MINI_FRAMES})
     note = """
 The reference itself is the driving video: its one pose is **held** while the camera moves. For a picture of your own
 put *Load Image* in the place of the demo inputs, on both wires.
 """
     motion = Group("2 A pose, held", MOTION, [[inputs, encode, hold], [p.previewer(models, hold.out())]], note)
     text, no = p.camera(models, move="orbit right", angle=90.0), p.negative(models)
-    grid = p.latent(models, text, no, inputs.out(2), hold.out())
+    grid = p.latent(models, text, no, inputs.out(2), hold.out(), length=p.MINI_FRAMES)
     sample = p.sampler(models, grid, hold.out())
     decode = p.decoded(models, sample.out())
     video = Group("4 Video", VIDEO, [[grid], [sample], [decode, *p.saved(decode.out(), grid.out(3), "3dimo_views")]],
@@ -103,7 +105,7 @@ put *Load Image* in the place of the demo inputs, on both wires.
     camera.title = "3 Camera"
     about = "New views of a person from one picture: the pose stands still, the camera goes around."
     return Workflow("4_novel_views_from_one_image", "Novel views from one image", about,
-                    [models.group, motion, camera, video])  # fmt: skip
+                    [models.group, motion, camera.below(), video])  # fmt: skip
 
 
 def stabilise() -> Workflow:
@@ -124,7 +126,7 @@ def stabilise() -> Workflow:
     video.columns[0].insert(0, shift)
     note = "A camera that **remains static** is asked for; the shake of the driving video is not in its motion tokens."
     about = "A shaky clip again, with a camera that stands still."
-    groups = [models.group, motion, who, p.camera_group(text, no, note), video]
+    groups = [models.group, who.below(), motion, p.camera_group(text, no, note).below(), video]
     return Workflow("5_stabilise_a_shaky_clip", "Stabilise a shaky clip", about, groups)
 
 
@@ -148,7 +150,7 @@ same arm and the same leg as the driver, as seen from the other side.
                   _ONE_BOX)  # fmt: skip
     about = "A driver who faces another way than the reference: the motion aligns itself with the person."
     return Workflow("6_driver_facing_another_way", "A driver who faces another way", about,
-                    [models.group, motion, camera, video])  # fmt: skip
+                    [models.group, motion, camera.below(), video])  # fmt: skip
 
 
 def motion_tools() -> Workflow:
@@ -191,7 +193,7 @@ A motion is one small file to share, in `output/motions/`. Files of others go in
 """,
     )
     about = "Trim, retime, blend, save and load a motion, and look at each step before anything is sampled."
-    return Workflow("7_motion_tools", "Motion tools", about, [models.group, source, tools, files])
+    return Workflow("7_motion_tools", "Motion tools", about, [models.group, source.below(), tools, files])
 
 
 def long_video() -> Workflow:
@@ -236,7 +238,7 @@ the movement goes on over the seams. `retain_first_frame` (newer hosts) keeps th
     )
     video.columns[0].insert(0, shift)
     about = "A long video through overlapping context windows, on Wan 2.1 I2V 14B."
-    groups = [models.group, motion, who, p.camera_group(text, no), video]
+    groups = [models.group, who.below(), motion, p.camera_group(text, no).below(), video]
     return Workflow("8_long_video_with_context_windows", "Long video with context windows", about, groups)
 
 
@@ -263,7 +265,7 @@ def lora_and_fp8() -> Workflow:
     video = p.native_video(models, grid, apply, [sample], "3dimo_lora", _NATIVE)
     video.columns[0].insert(0, shift)
     about = "The same with a LoRA of your choice and the video model in fp8: Apply 3DiMo comes after both."
-    groups = [models.group, motion, who, p.camera_group(text, no), video]
+    groups = [models.group, who.below(), motion, p.camera_group(text, no).below(), video]
     return Workflow("9_with_a_lora_and_fp8", "With a LoRA and fp8 weights", about, groups)
 
 
