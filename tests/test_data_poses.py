@@ -80,6 +80,14 @@ def test_smplerx_hands_need_the_mean_hand(tmp_path):
     assert track.known[:, :21].all() and not track.known[:, 21:].any()
 
 
+def test_names_of_frames_may_count_from_any_number(tmp_path):
+    path = write("smplerx", tmp_path)
+    for first in (0, 1):
+        assert estimators(None, first)["smplerx"].read(path).tracks[0].frames[0] == 1 - first
+    with pytest.raises(PoseFileError, match="negative"):
+        estimators(None, 5)["smplerx"].read(path)
+
+
 def test_people_who_are_lost_are_not_known(tmp_path):
     """PHALP keeps the last pose of a person it lost; such entries are no estimates."""
     path = made.write_phalp(tmp_path / "a.pkl", BODY, lost=(4, 5), other=True)

@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--person", help="the estimator's name of the person (default: who is there most, the largest)")
     parser.add_argument("--fps", type=float, help="frames per second the estimator counted in (default: the video's)")
     parser.add_argument(
+        "--first-frame",
+        type=int,
+        help="number of the video's first frame in names of files, for a file each frame (SMPLer-X 1, CameraHMR 0)",
+    )
+    parser.add_argument(
         "--smplx-model",
         type=Path,
         help="SMPLX_NEUTRAL.npz: the mean hand that SMPLer-X counts from; without it its hands stay unknown",
@@ -58,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.fps is not None and not 0 < arguments.fps <= 1000:
         raise ValueError(f"--fps is {arguments.fps}, expected a number above 0, at most 1000")
     mean_hands = None if arguments.smplx_model is None else read_mean_hands(arguments.smplx_model)
-    estimator = estimators(mean_hands)[arguments.estimator]
+    estimator = estimators(mean_hands, arguments.first_frame)[arguments.estimator]
     results = Results(estimator, arguments.results, results_below(arguments.results, estimator))
     records = [
         record

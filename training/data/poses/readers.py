@@ -95,13 +95,14 @@ def read_prompthmr(path: Path) -> PoseFile:
     return _file(path, tracks)
 
 
-def read_smplerx(path: Path, mean_hands: tuple[np.ndarray, np.ndarray] | None = None) -> PoseFile:
+def read_smplerx(path: Path, mean_hands: tuple[np.ndarray, np.ndarray] | None = None, first: int = 1) -> PoseFile:
     """SMPLer-X's folder of npz files, the first person of each (its numbers do not follow people).
 
     mean_hands: axis-angle [15, 3] of SMPL-X's mean left and right hand, which its hand poses count from; without
-    them the hands are unknown. PoseFileError when a file is damaged, or there are none.
+    them the hands are unknown. first: the number of the video's first frame in their names. PoseFileError when a
+    file is damaged, or there are none.
     """
-    numbers, files = _numbered(path, first=1)
+    numbers, files = _numbered(path, first)
     bodies = [_npz(each) for each in files]
     body = to_matrices(path, "body_pose", _stacked(path, [_field(path, one, "body_pose") for one in bodies]), 21)
     hands: list[np.ndarray | None] = []
@@ -116,12 +117,12 @@ def read_smplerx(path: Path, mean_hands: tuple[np.ndarray, np.ndarray] | None = 
     return PoseFile((make_track(path, "0", numbers, body, hands[0], hands[1]),))
 
 
-def read_camerahmr(path: Path) -> PoseFile:
-    """SMPL parameters as an npz for each frame, numbered from 0, the first person of each.
+def read_camerahmr(path: Path, first: int = 0) -> PoseFile:
+    """SMPL parameters as an npz for each frame, numbered from `first`, the first person of each.
 
     PoseFileError when a file is damaged, or there are none.
     """
-    numbers, files = _numbered(path, first=0)
+    numbers, files = _numbered(path, first)
     entries = []
     for each in files:
         content = _npz(each)
