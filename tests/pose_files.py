@@ -221,3 +221,47 @@ def write_amass(path: Path, pose: np.ndarray, fps: float = 30.0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, poses=values, trans=np.zeros((frames, 3)), betas=np.zeros(16), mocap_framerate=fps, gender="male")
     return path
+
+
+# --- what the tests share -----------------------------------------------------------------------------------------
+
+F, T, FPS = 24, 5, 16.0
+POSE = random_pose(F)
+BODY = POSE[:, :21]
+MEAN = random_pose(1, 30, seed=3)[0]
+
+
+def mean_hands(folder: Path) -> Path:
+    path = folder / "SMPLX_NEUTRAL.npz"
+    np.savez(path, hands_meanl=MEAN[:15].ravel(), hands_meanr=MEAN[15:].ravel(), v_template=np.zeros((4, 3)))
+    return path
+
+
+def write(name: str, folder: Path) -> Path:
+    """The result of an estimator for a video called dance, below a folder, where it would put it."""
+    return {
+        "gvhmr": lambda: write_gvhmr(folder / "demo" / "dance" / "hmr4d_results.pt", BODY),
+        "4dhumans": lambda: write_phalp(folder / "results" / "demo_dance.pkl", BODY),
+        "wham": lambda: write_wham(folder / "demo" / "dance" / "wham_output.pkl", BODY),
+        "prompthmr": lambda: write_prompthmr(folder / "dance" / "results.pkl", BODY),
+        "smplerx": lambda: write_smplerx(folder / "dance" / "smplx", POSE, MEAN),
+        "camerahmr": lambda: write_camerahmr(folder / "dance", BODY),
+        "hands": lambda: write_hands(folder / "dance_hands.npz", POSE),
+        "amass": lambda: write_amass(folder / "dance_poses.npz", POSE, FPS),
+    }[name]()
+
+
+KNOWS = {
+    **dict.fromkeys(("gvhmr", "4dhumans", "wham", "prompthmr", "camerahmr"), (True, False)),
+    "smplerx": (True, True), "hands": (False, True), "amass": (True, True),
+}  # fmt: skip
+
+
+class Hostile:
+    """Runs a command when a plain pickle.load reads it."""
+
+    def __init__(self, call, *arguments) -> None:
+        self.call, self.arguments = call, arguments
+
+    def __reduce__(self):
+        return self.call, self.arguments

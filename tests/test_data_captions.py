@@ -65,8 +65,8 @@ ALWAYS = {
     K.ZOOM_IN: lambda w: w["lens"] > 1.1, K.ZOOM_OUT: lambda w: w["lens"] < 0.9,
     K.RAPID_ZOOM_IN: lambda w: w["lens"] > 1.1, K.RAPID_ZOOM_OUT: lambda w: w["lens"] < 0.9,
     K.HANDHELD_ZOOM_IN: lambda w: w["lens"] > 1.1 and w["turned"] > 1e-4,
-    K.RISE: lambda w: w["above"] > 3, K.DESCEND: lambda w: w["above"] < -0.5,
-    K.AERIAL_PULL_OUT: lambda w: w["forward"] < -0.3 and w["above"] > 3,
+    K.RISE: lambda w: w["above"] > 1, K.DESCEND: lambda w: w["above"] < -0.5,
+    K.AERIAL_PULL_OUT: lambda w: w["forward"] < -0.3 and w["above"] > 1,
     K.VERTIGO_IN: lambda w: w["forward"] > 0.1 and w["lens"] < 0.9,
     K.VERTIGO_OUT: lambda w: w["forward"] < -0.1 and w["lens"] > 1.1,
     K.DYNAMIC_ZOOM_SWING: lambda w: w["swing"] > 5 and w["zoomed"] > 1.1,
@@ -80,10 +80,10 @@ FOLLOWS = {K.ARC_LEFT, K.ARC_RIGHT, K.ORBIT_LEFT, K.ORBIT_RIGHT, K.RISE, K.DESCE
            K.DYNAMIC_ZOOM_SWING}  # fmt: skip
 
 
-def check(count: int) -> Counter[MoveKind]:
-    """Every wording of `count` cameras, and the direction of every move; how often each move came."""
+def check(seeds: range) -> Counter[MoveKind]:
+    """Every wording of the cameras of `seeds`, and the direction of every move; how often each move came."""
     seen: Counter[MoveKind] = Counter()
-    for seed in range(count):
+    for seed in seeds:
         camera, subject = random_camera(seed)
         prompt = camera.prompt
         for wording in range(NUM_WORDINGS):
@@ -101,11 +101,11 @@ def check(count: int) -> Counter[MoveKind]:
 
 
 def test_captions_of_random_cameras_are_true():
-    check(150)
+    check(range(150))
 
 
 @pytest.mark.slow
 def test_captions_of_ten_thousand_random_cameras_are_true():
-    seen = check(10_000)
+    seen = check(range(10_000))
     assert set(seen) == set(MoveKind) and min(seen.values()) >= 100
     print({str(kind): count for kind, count in sorted(seen.items())})

@@ -119,7 +119,8 @@ def modules(program: str) -> dict[str, ModuleType]:
             "load_hamer": lambda checkpoint: (Network(), "config"), "DEFAULT_CHECKPOINT": "x"}  # fmt: skip
     module(f"{program}.models", **load)
     module("ultralytics", YOLO=lambda path: Finder())
-    module("detectron2", model_zoo=zoo)
+    module("detectron2")
+    module("detectron2.model_zoo", get_config=zoo.get_config)
     module("hamer.utils.utils_detectron2", DefaultPredictor_Lazy=Bodies)
     module("vitpose_model", ViTPoseModel=Points)
     return made

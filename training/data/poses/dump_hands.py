@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,12 @@ class _Estimator:
     config: Any
     device: str
 
+    def _borrow(self, program: str, device: str) -> None:
+        """What both programs have under the same names. They are there where this runs, never in this project."""
+        self.dataset = import_module(f"{program}.datasets.vitdet_dataset").ViTDetDataset
+        self.recursive_to = import_module(f"{program}.utils").recursive_to
+        self.device = device
+
     def find(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """boxes [N, 4], right [N] (1 or 0), score [N] of the hands in a frame."""
         raise NotImplementedError
@@ -135,18 +142,13 @@ class Wilor(_Estimator):
     name = "wilor"
 
     def __init__(self, checkpoint: str | None, device: str) -> None:
-        from ultralytics import YOLO
-        from wilor.datasets.vitdet_dataset import ViTDetDataset
-        from wilor.models import load_wilor
-        from wilor.utils import recursive_to
-
-        self.dataset, self.recursive_to, self.device = ViTDetDataset, recursive_to, device
+        self._borrow("wilor", device)
         folder = Path("pretrained_models")
-        model, self.config = load_wilor(
+        model, self.config = import_module("wilor.models").load_wilor(
             checkpoint_path=checkpoint or str(folder / "wilor_final.ckpt"), cfg_path=str(folder / "model_config.yaml")
         )
         self.model = model.to(device).eval()
-        self.finder = YOLO(str(folder / "detector.pt")).to(device)
+        self.finder = import_module("ultralytics").YOLO(str(folder / "detector.pt")).to(device)
 
     def find(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         boxes = self.finder(frame, conf=0.3, verbose=False)[0].boxes
@@ -160,20 +162,15 @@ class Hamer(_Estimator):
     name = "hamer"
 
     def __init__(self, checkpoint: str | None, device: str) -> None:
-        from detectron2 import model_zoo
-        from hamer.datasets.vitdet_dataset import ViTDetDataset
-        from hamer.models import DEFAULT_CHECKPOINT, load_hamer
-        from hamer.utils import recursive_to
-        from hamer.utils.utils_detectron2 import DefaultPredictor_Lazy
-        from vitpose_model import ViTPoseModel
-
-        self.dataset, self.recursive_to, self.device = ViTDetDataset, recursive_to, device
-        model, self.config = load_hamer(checkpoint or DEFAULT_CHECKPOINT)
+        self._borrow("hamer", device)
+        models, zoo = import_module("hamer.models"), import_module("detectron2.model_zoo")
+        model, self.config = models.load_hamer(checkpoint or models.DEFAULT_CHECKPOINT)
         self.model = model.to(device).eval()
-        zoo = model_zoo.get_config("new_baselines/mask_rcnn_regnety_4gf_dds_FPN_400ep_LSJ.py", trained=True)
-        zoo.model.roi_heads.box_predictor.test_score_thresh = 0.5
-        zoo.model.roi_heads.box_predictor.test_nms_thresh = 0.4
-        self.bodies, self.points = DefaultPredictor_Lazy(zoo), ViTPoseModel(device)
+        config = zoo.get_config("new_baselines/mask_rcnn_regnety_4gf_dds_FPN_400ep_LSJ.py", trained=True)
+        config.model.roi_heads.box_predictor.test_score_thresh = 0.5
+        config.model.roi_heads.box_predictor.test_nms_thresh = 0.4
+        self.bodies = import_module("hamer.utils.utils_detectron2").DefaultPredictor_Lazy(config)
+        self.points = import_module("vitpose_model").ViTPoseModel(device)
 
     def find(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = self.bodies(frame)["instances"]
