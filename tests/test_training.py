@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,9 +30,11 @@ from threedimo_core.backbones.loading import load_backbone
 from threedimo_core.checkpoint import load_adapter
 from threedimo_core.pipeline import GenerationSettings, Pipeline
 from training import checkpointing
+from training.buckets import Shape
 from training.building import build_trainee, load_weights
 from training.checkpointing import CheckpointError
 from training.ema import trainable
+from training.evaluation.step_cost import random_batch, report, time_steps
 from training.exporting import export
 from training.mini.backbone import build_backbone
 from training.plotting import plot_run
@@ -234,6 +237,18 @@ def test_batches_depend_on_their_keys_alone(data, vae):
     for name in ("driver", "noise", "clean", "sigma", "pose"):
         assert torch.equal(pair[name][1], alone[name][0]), name
     assert pair["driver"].shape == (2, 5, 3, 32, 32)
+
+
+def test_the_step_is_timed_on_what_training_has(data, vae, capsys):
+    """`bench step`: the shapes of a real batch, and three steps of which the whole one costs the most."""
+    recipe = tiny_recipe()
+    real, timed = batches_for(recipe, data, vae)(0, [0, 1]), random_batch(recipe, Shape(5, 64, 64), 2)
+    shapes = {name: (value.shape, value.dtype) for name, value in real.items() if torch.is_tensor(value)}
+    assert {n: (v.shape, v.dtype) for n, v in timed.items() if torch.is_tensor(v)} == {n: shapes[n] for n in shapes}
+    figures = time_steps(recipe, Shape(5, 64, 64), 2, repeats=1, clock=time.process_time)
+    bare, text, whole = figures["seconds"].values()
+    assert 0 < bare < whole and text < whole and figures["ratio"] == whole / text
+    assert "| training step / bare DiT |" in report(figures)
 
 
 def test_learning_rate_warms_up_and_falls():

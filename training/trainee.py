@@ -49,7 +49,10 @@ class Trainee(nn.Module):
         follow: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder, self.injection, self.decoder = encoder, injection, decoder
+        # A `MotionEncoder` and a `MotionInjection`, or their counterparts of another control.
+        self.encoder: Any = encoder
+        self.injection: Any = injection
+        self.decoder = decoder
         self.transformer = backbone.transformer
         self.text_encoder = backbone.text_encoder if train_text else None
         self.person_weight = person_weight

@@ -40,7 +40,7 @@ class SmplTokens(nn.Module):
         pose = batch["pose"][:, :, :NUM_BODY_JOINTS]
         known = batch["pose_mask"][:, :, :NUM_BODY_JOINTS].all(-1)
         values = matrix_to_rotation_6d(torch.where(known[..., None, None, None], pose, torch.eye(3).to(pose)))
-        tokens = self.mlp(rearrange(values, "b t j c -> b t (j c)").to(self.mlp[0].weight.dtype))
+        tokens = self.mlp(rearrange(values, "b t j c -> b t (j c)").to(self.unknown.dtype))
         tokens = self.norm(rearrange(tokens, "b t (k d) -> b t k d", k=self.num_tokens))
         tokens = torch.where(known[..., None, None], tokens, self.unknown.to(tokens))
         return MotionTokens(tokens, tokens[:, :, :0])
