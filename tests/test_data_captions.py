@@ -65,7 +65,7 @@ ALWAYS = {
     K.ZOOM_IN: lambda w: w["lens"] > 1.1, K.ZOOM_OUT: lambda w: w["lens"] < 0.9,
     K.RAPID_ZOOM_IN: lambda w: w["lens"] > 1.1, K.RAPID_ZOOM_OUT: lambda w: w["lens"] < 0.9,
     K.HANDHELD_ZOOM_IN: lambda w: w["lens"] > 1.1 and w["turned"] > 1e-4,
-    K.RISE: lambda w: w["above"] > 1, K.DESCEND: lambda w: w["above"] < -0.5,
+    K.RISE: lambda w: w["above"] > 1, K.DESCEND: lambda w: w["above"] < -0.05,
     K.AERIAL_PULL_OUT: lambda w: w["forward"] < -0.3 and w["above"] > 1,
     K.VERTIGO_IN: lambda w: w["forward"] > 0.1 and w["lens"] < 0.9,
     K.VERTIGO_OUT: lambda w: w["forward"] < -0.1 and w["lens"] > 1.1,

@@ -204,6 +204,14 @@ def test_a_killed_run_continues(clips, tmp_path):
     assert {path: path.read_bytes() for path in clips.rglob("labels-*")} == labels
 
 
+def test_shards_share_the_clips_and_may_have_none(clips, tmp_path):
+    write("wham", tmp_path / "results")
+    for number in range(7):
+        assert import_poses(clips, tmp_path / "results", "wham", "--shard", f"{number}/7") == 0
+    assert sum(bool(record.get("pose_sources")) for record in read_manifest(clips)) == 4
+    assert len(list(clips.glob("overlay-poses-*-of-7.jsonl"))) == 7
+
+
 def test_a_single_result_needs_a_single_video(clips, tmp_path, capsys):
     path = made.write_gvhmr(tmp_path / "any.pt", BODY)
     assert import_poses(clips, path, "gvhmr") == 1

@@ -65,14 +65,15 @@ def run(arguments: argparse.Namespace) -> int:
     mean_hands = None if arguments.smplx_model is None else read_mean_hands(arguments.smplx_model)
     estimator = estimators(mean_hands, arguments.first_frame)[arguments.estimator]
     results = Results(estimator, arguments.results, results_below(arguments.results, estimator))
-    records = [
+    every = [
         record
-        for record in in_shard(read_manifest(arguments.folder), arguments.shard)
+        for record in read_manifest(arguments.folder)
         if record["source"] != "render" and (arguments.video is None or _files_of(record, arguments.video))
     ]
-    if not records:
+    if not every:
         raise ValueError(f"{arguments.folder} holds no clips of own footage{_of_video(arguments.video)}")
-    _check_single(records, results, arguments.video)
+    _check_single(every, results, arguments.video)
+    records = in_shard(every, arguments.shard)
     importer = _Importer(arguments, results)
     with OverlayWriter(arguments.folder, STEP, arguments.shard) as overlay:
         for record in tqdm(records, unit=" clips", disable=None):
