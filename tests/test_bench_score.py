@@ -77,6 +77,7 @@ def test_tables_plots_and_sheets_are_written(out: Path) -> None:
         assert (out / f"{name}.png").stat().st_size > 2000
 
 
+@pytest.mark.slow
 def test_same_seed_same_figures(model: Path, heldout: Path, out: Path) -> None:
     document = json.loads((out / "report.json").read_text())
     again = score(model, heldout, ["probe", "quality"], TINY, plain=True)
