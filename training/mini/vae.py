@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from threedimo_core.flow import keyed_generator
 
 from ..muon import computes_bf16, muon
-from .planar_vae import decode_planar, encode_moments, planar
+from .planar_vae import close_branches, decode_planar, encode_moments, planar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class VaeSettings:
     """`video_every`: one step in this many is a clip, as long as those the VAE shall code (trained on 5 frames, it
     drew nonsense from the sixth on). `crop`, `video_crop`: side of the squares cut out, in pixels: many small
     steps learn faster than few large ones. `person_weight`: how much more a person's pixel counts.
+    `skeleton_steps`: steps at the start that leave out the residual branches (see `close_branches`).
     """
 
     base_dim: int = 16
@@ -51,21 +53,40 @@ class VaeSettings:
     ema: float = 0.999
     seed: int = 0
     minutes: float | None = None
+    skeleton_steps: int = 4000
 
 
 def build_vae(base_dim: int) -> AutoencoderKLWan:
     """Wan 2.1's layout; only the base width is smaller, so hosts detect it from its weights alone."""
-    return AutoencoderKLWan(base_dim=base_dim, z_dim=16)
+    vae = AutoencoderKLWan(base_dim=base_dim, z_dim=16)
+    close_branches(vae)
+    with torch.no_grad():  # colour reaches the network as large as lightness, and latents carry little noise at first
+        vae.quant_conv.weight[16:] = 0
+        vae.quant_conv.bias[16:] = -6
+        kernel = vae.encoder.conv_in.weight
+        kernel.copy_(torch.einsum("ok...,kc->oc...", kernel, 2 * opponent(torch.eye(3)).T))
+    return vae
+
+
+COLOUR_GAIN = 3.0
+
+
+def opponent(video: Tensor) -> Tensor:
+    """RGB [B, 3, ...] → lightness and two colour differences, each of unit norm, the latter times COLOUR_GAIN."""
+    red, green, blue = video.unbind(1)
+    lightness = (red + green + blue) / 3**0.5
+    differences = ((red - blue) / 2**0.5, (red - 2 * green + blue) / 6**0.5)
+    return torch.stack([lightness, *(COLOUR_GAIN * d for d in differences)], dim=1)
 
 
 def reconstruction_loss(output: Tensor, target: Tensor, mask: Tensor, settings: VaeSettings) -> Tensor:
-    """L1 and L2, weighted, plus structural similarity.
+    """L1 and L2 of lightness and of two amplified colour differences, weighted, plus structural similarity.
 
-    L2 makes a wrong colour cost more than a soft edge: with L1 alone the network drew grey people for long.
-    Videos [B, 3, T, H, W] in [-1, 1]; mask [B, 1, T, H, W] in [0, 1].
+    Colour differences are a few times smaller than those of lightness: without the gain the network drew grey people
+    for thousands of steps. Videos [B, 3, T, H, W] in [-1, 1]; mask [B, 1, T, H, W] in [0, 1].
     """
     weight = 1 + (settings.person_weight - 1) * mask
-    error = (output - target).abs()
+    error = opponent(output - target).abs()
     pixels = ((error + 2 * error.square()) * weight).mean() / weight.mean()
     pictures = [(rearrange(v, "b c t h w -> (b t) c h w") + 1) / 2 for v in (output, target)]
     return pixels + settings.ssim_weight * ssim_loss(*pictures, window_size=7)
@@ -174,14 +195,18 @@ class VaeTrainer:
     def run(self) -> Iterator[dict[str, float]]:
         """Train to the end of the budget, yielding a record every 50 steps and saving every 5 minutes."""
         s, start, saved = self.settings, time.monotonic(), time.monotonic()
-        with planar(self.vae):
+        with ExitStack() as form:
+            form.enter_context(planar(self.vae, skeleton=self.step < s.skeleton_steps))
             while self.progress < 1:
+                if self.step == s.skeleton_steps:
+                    form.close()
+                    form.enter_context(planar(self.vae))
                 record = self.train_step()
                 spent = (time.monotonic() - start) / 60
                 self.progress = spent / s.minutes if s.minutes else self.step / s.steps
                 if self.step % 50 < 2:  # one picture step and one clip step each time
                     yield {"step": self.step, "minutes": spent, **record}
-                if time.monotonic() - saved > 300:
+                if time.monotonic() - saved > 120:
                     self.save()
                     saved = time.monotonic()
         self.save()

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=20_000, help="(%(default)s)")
     parser.add_argument("--base-dim", type=int, default=16, help="base width (%(default)s)")
     parser.add_argument("--start", type=Path, default=None, help="folder of a VAE to go on from")
+    parser.add_argument("--skeleton-steps", type=int, default=4000, help="without residual branches (%(default)s)")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
     parser.add_argument("--crop", type=int, default=64, help="side of the training squares in pixels (%(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="squares a step (%(default)s)")
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         lr=arguments.lr,
         crop=arguments.crop,
         batch=arguments.batch,
+        skeleton_steps=arguments.skeleton_steps,
         video_every=arguments.video_every,
     )
     start = AutoencoderKLWan.from_pretrained(arguments.start) if arguments.start else None
