@@ -187,6 +187,12 @@ def test_the_command_prints_the_sum_and_fails_where_it_does_not_fit(small, capsy
     told = capsys.readouterr().out
     assert "| activations |" in told and "Muon: one momentum" in told and "fits in 8 GiB" in told
     assert run(parser.parse_args([recipe, "--clip", "5x64x64", "--fits", "0.01"])) == 1
+    assert "| **peak** |" in capsys.readouterr().out
+    assert run(parser.parse_args([recipe])) == 0
+    mini = load_recipe(recipe)
+    batch = max(stage.batch for stage in mini.stages if stage.generate)
+    side = round((mini.data.area or 128**2) ** 0.5)
+    assert f"{batch} × 17 × {side} × {side} (clips" in capsys.readouterr().out
     with pytest.raises(argparse.ArgumentTypeError, match="121x480x832"):
         parse_clip("121")
 

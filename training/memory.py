@@ -106,21 +106,23 @@ def make_plan(
 
 
 def largest_clip(recipe: Recipe, multiple: int) -> Shape:
-    """The recipe's longest clip at its area and the paper's aspect."""
-    if recipe.backbone == "mini" and recipe.data.area is None:
-        return _MINI_CLIP
+    """The recipe's longest clip at its area, in the paper's aspect (the mini's renders are square)."""
+    if recipe.backbone == "mini":
+        area = recipe.data.area or _MINI_CLIP.height * _MINI_CLIP.width
+        frames = recipe.data.frames[0] if recipe.data.frames else _MINI_CLIP.frames
+        return Shape(frames, *fit_size(_MINI_CLIP.height, _MINI_CLIP.width, multiple, area))
     if recipe.data.frames is None:
         raise RecipeError("the recipe does not say how long clips are; name the largest with --clip 121x480x832")
     return Shape(recipe.data.frames[0], *fit_size(*_ASPECT, multiple, recipe.data.area or TARGET_AREA))
 
 
 def samples_at_once(recipe: Recipe, processes: int) -> int:
-    """Clips in one forward pass of one process: of the largest stage, as no stage may run out of memory."""
+    """Clips in one forward pass of one process: of the largest stage that runs the generator."""
     most = 0
     for stage in recipe.stages:
         if stage.batch % processes:
             raise RecipeError(f"stage {stage.name}: a batch of {stage.batch} cannot be shared by {processes} processes")
-        most = max(most, stage.batch // processes)
+        most = max(most, stage.batch // processes if stage.generate else 0)
     return min(most, recipe.micro_batch or most)
 
 
