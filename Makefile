@@ -11,11 +11,11 @@ HOST_BIN   := $(HOST_VENV)/bin
 HOST_STAMP := $(HOST_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-host host-env lint format hands clean
+.PHONY: help setup demo test test-all test-host host-env lint format hands clean
 
 help:
 	@echo "make demo       three videos of one motion under three cameras, and a contact sheet, in $(DEMO)/"
-	@echo "make test       all tests;  make test-fast leaves the slow ones out"
+	@echo "make test       the tests;  make test-all also the slow ones"
 	@echo "make test-host  the tests inside ComfyUI (COMFYUI_PATH or ~/ComfyUI), in an environment of their own"
 	@echo "make lint       ruff and mypy;  make format rewrites the files"
 	@echo "make hands      adds the hand finder (mediapipe) to the environment"
@@ -44,10 +44,10 @@ demo: $(STAMP)
 	@$(BIN)/threedimo demo --out $(DEMO)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q
-
-test-fast: $(STAMP)
 	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(STAMP)
+	@$(BIN)/python -m pytest -q
 
 # The host tests run in an environment of their own: this one, seen through a .pth file, and on top of it what ComfyUI
 # needs. So nothing of ComfyUI's comes into ours, and torch lies on the disk once.
