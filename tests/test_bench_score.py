@@ -10,11 +10,14 @@ import tiny_models
 
 from threedimo_core.backbones.loading import save_backbone
 from threedimo_core.checkpoint import save_adapter
+from training.data.clip_store import ClipStore
+from training.data.manifest import read_manifest
 from training.evaluation import scoring
 from training.evaluation.bench import main
 from training.evaluation.heldout import SIZES, HeldOut, Pictures, Size
 from training.evaluation.parts import ENCODER_PARTS, PARTS
 from training.evaluation.scoring import score
+from training.evaluation.system import Take
 
 TINY = Size("tiny", motions=4, views=3, moves=3, fit=4, few_views=2, cases=2, probe_steps=4, reader_steps=2)
 
@@ -93,12 +96,24 @@ def test_an_adapter_alone_is_scored_by_the_parts_of_the_encoder(model: Path, hel
         score(model / "adapter.safetensors", heldout, ["quality"], TINY, plain=True)
 
 
-def test_a_heldout_folder_of_another_shape_is_refused_and_kept(heldout: Path, out: Path) -> None:
+def test_a_heldout_folder_of_other_settings_is_refused_and_kept(heldout: Path, out: Path) -> None:
     before = (heldout / "views" / "dataset.json").read_bytes()
-    other = Pictures(height=48, width=32, num_frames=9, fps=12.0, hand_size=16, plain=True)
+    other = Pictures(height=32, width=32, num_frames=9, fps=10.0, hand_size=16, plain=True)
     with pytest.raises(ValueError, match="other settings"):
         HeldOut(heldout).complete(TINY, other, seed=0)
     assert (heldout / "views" / "dataset.json").read_bytes() == before
+
+
+def test_a_set_that_is_there_keeps_its_size_and_clips_are_scaled_to_the_model(heldout: Path, out: Path) -> None:
+    larger = Pictures(height=48, width=64, num_frames=9, fps=12.0, hand_size=24, plain=True)
+    found = HeldOut(heldout).shape(larger)
+    assert (found.height, found.width, found.hand_size) == (32, 32, 16)
+    assert HeldOut(heldout).shape(larger, (80, 96)).width == 96
+    record = read_manifest(heldout / "views")[0]
+    take = Take(ClipStore(heldout / "views"), record, 0, (48, 64))
+    assert take.frames().shape == (9, 3, 48, 64) and take.mask().shape == (9, 48, 64)
+    share, scaled = (t.mask().float().mean().item() for t in (Take(take.store, record, 0), take))
+    assert scaled == pytest.approx(share, abs=0.02) and share > 0.02
 
 
 def test_the_sets_are_disjoint_from_training(heldout: Path, out: Path) -> None:

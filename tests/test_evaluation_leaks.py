@@ -78,7 +78,7 @@ def test_doubles_look_alike_and_are_another_motion() -> None:
     assert len(found.view) > 20
     assert (views.motion[found.view] // 2 == views.motion[found.double_view] // 2).all()
     assert (views.motion[found.view] != views.motion[found.double_view]).all()
-    assert found.in_picture.max() < 0.01 and found.in_space.min() >= 25
+    assert found.in_picture.max() < 0.01 and found.in_space.min() >= 30
 
 
 def test_depth_tells_doubles_apart_and_pictures_do_not() -> None:

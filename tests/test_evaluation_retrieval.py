@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from view_sets import joints_of, known, noise_of, view_set
 
+from threedimo_core.rotations import axis_angle_to_matrix
 from training.evaluation.retrieval import hard_negatives, measure, retrieve
+from training.evaluation.viewset import mirror_joints, mirror_pose
 
 VIEWS = view_set(motions=30, frames=9)
 
@@ -67,3 +70,13 @@ def test_rows_say_gallery_chance_and_aim() -> None:
     assert figures["truth, against later", "accuracy"].estimate.value == 1
     assert figures["noise, gap 180°", "R@1"].control
     assert "Gallery 30" in section.remarks[0] and "0.033" in section.remarks[0]
+
+
+def test_mirrored_people_have_left_and_right_exchanged_in_joints_and_rotations() -> None:
+    joints = np.zeros((52, 3), np.float32)
+    joints[20] = [0.7, 1.4, 0.1]  # left wrist
+    assert mirror_joints(joints)[21].tolist() == pytest.approx([-0.7, 1.4, 0.1])
+    pose = torch.eye(3).repeat(51, 1, 1)
+    pose[17] = axis_angle_to_matrix(torch.tensor([0.2, 0.5, -0.3]))  # left elbow
+    assert torch.allclose(mirror_pose(pose)[18], axis_angle_to_matrix(torch.tensor([0.2, -0.5, 0.3])), atol=1e-6)
+    assert torch.allclose(mirror_pose(mirror_pose(pose)), pose)

@@ -80,7 +80,9 @@ class Outcome:
         return _WORST_ANGLE if self.failed else float(abs(self.turned_read - self.turned_true))
 
 
-def choose_cases(store: ClipStore, records: Sequence[Record], count: int, seed: int) -> list[Case]:
+def choose_cases(
+    store: ClipStore, records: Sequence[Record], count: int, seed: int, size: tuple[int, int] | None = None
+) -> list[Case]:
     """Up to `count` clips, as many of each phrase as can be: phrases take turns."""
     rng = np.random.default_rng([seed, _TAG])
     by_kind: dict[MoveKind, list[tuple[int, int]]] = {}
@@ -99,7 +101,7 @@ def choose_cases(store: ClipStore, records: Sequence[Record], count: int, seed: 
         driver = others[int(rng.integers(len(others)))]
         cases.append(
             Case(
-                Take(store, record, view), Take(store, record, driver), kind, number,
+                Take(store, record, view, size), Take(store, record, driver, size), kind, number,
                 _other_prompt(captions, kind, int(shift)), truth_of(store, record, view),
             )
         )  # fmt: skip
@@ -138,7 +140,8 @@ def measure(
 
     stills: clips of still cameras, for the drift that the reader sees where there is none.
     """
-    every = choose_cases(store, records, 10**6, seed)
+    shape = (system.pictures.height, system.pictures.width)
+    every = choose_cases(store, records, 10**6, seed, shape)
     if not every:
         return Section(PART, "c. Camera obedience", (), ("No clip of the held-out set has a single move: no figure.",))
     true = [read_outcome(reader, case.target.frames(), case) for case in tqdm(every, desc="true renders", leave=False)]

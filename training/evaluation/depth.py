@@ -21,8 +21,8 @@ from .viewset import BODY, Floats, Ints, ViewSet
 
 PART = "depth"
 _EVERY = 4  # frames between candidates: neighbours are the same pose
-_ALIKE = 0.04  # mean distance of 2D joints, in heights of the person: 7 cm for 1.70 m
-_APART = 25.0  # mean angle between the bones of arms and legs, degrees
+_ALIKE = 0.05  # root mean square distance of 2D joints, in heights of the person: 9 cm for 1.70 m
+_APART = 30.0  # mean angle between the bones of arms and legs, degrees
 _MOST_A_MOTION = 8
 _LIMBS = np.array([4, 5, 7, 8, 18, 19, 20, 21]) - 1  # bones that end in knees, ankles, elbows and wrists
 _BLOCK = 512
@@ -49,35 +49,33 @@ def find_doubles(views: ViewSet) -> Doubles:
     found: list[tuple[int, int, float, float]] = []
     for start in range(0, len(rows), _BLOCK):
         part = slice(start, start + _BLOCK)
-        alike = _mean_distance(flat[part], flat)
-        apart = _mean_angle(bones[part], bones)
-        apart[(alike > _ALIKE) | (views.motion[rows[part], None] == views.motion[rows])] = -1
+        alike = _distances(flat[part], flat)
+        alike[views.motion[rows[part], None] == views.motion[rows]] = np.inf
+        query, rival = np.nonzero(alike <= _ALIKE)
+        apart = np.full(alike.shape, -1, np.float32)
+        apart[query, rival] = _angles(bones[part][query], bones[rival])
         best = apart.argmax(1)
-        for query, rival in enumerate(best.tolist()):
-            if apart[query, rival] >= _APART:
-                found.append((start + query, rival, float(alike[query, rival]), float(apart[query, rival])))
+        for number, other in enumerate(best.tolist()):
+            if apart[number, other] >= _APART:
+                found.append((start + number, other, float(alike[number, other]), float(apart[number, other])))
     chosen = _few_of_each(found, views.motion[rows])
     first, second = (np.array([pair[i] for pair in chosen], np.int64) for i in (0, 1))
     flat_gap, deep_gap = (np.array([pair[i] for pair in chosen], np.float32) for i in (2, 3))
     return Doubles(rows[first], at[first], rows[second], at[second], flat_gap, deep_gap)
 
 
-def _mean_distance(some: Floats, others: Floats) -> Floats:
-    """Mean distance of the joints: [B, J, 2] and [M, J, 2] → [B, M]."""
-    total = np.zeros((len(some), len(others)), np.float32)
-    for joint in range(some.shape[1]):
-        gap = some[:, None, joint] - others[None, :, joint]
-        total += np.sqrt((gap**2).sum(-1))
-    mean: Floats = total / some.shape[1]
-    return mean
+def _distances(some: Floats, others: Floats) -> Floats:
+    """Root mean square distance of the joints: [B, J, 2] and [M, J, 2] → [B, M]."""
+    a, b = some.reshape(len(some), -1), others.reshape(len(others), -1)
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    distance: Floats = np.sqrt(np.maximum(square, 0) / some.shape[1])
+    return distance
 
 
-def _mean_angle(some: Floats, others: Floats) -> Floats:
-    """Mean angle of the bones in degrees: [B, L, 3] and [M, L, 3] → [B, M]."""
-    total = np.zeros((len(some), len(others)), np.float32)
-    for bone in range(some.shape[1]):
-        total += np.degrees(np.arccos(np.clip(some[:, bone] @ others[:, bone].T, -1, 1)))
-    mean: Floats = total / some.shape[1]
+def _angles(some: Floats, others: Floats) -> Floats:
+    """Mean angle of the bones in degrees: [P, L, 3] twice → [P]."""
+    cosine = np.clip((some * others).sum(-1), -1, 1)
+    mean: Floats = np.degrees(np.arccos(cosine)).mean(-1)
     return mean
 
 

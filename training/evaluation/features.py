@@ -19,11 +19,12 @@ from threedimo_core.checkpoint import Adapter
 from threedimo_core.encoding import encode_motion
 from threedimo_core.motion_clip import MotionClip
 from threedimo_core.motion_encoder import MotionEncoder
+from threedimo_core.rotations import matrix_to_rotation_6d
 from threedimo_core.skeleton import PARENTS
 
 from ..data.clip_store import ClipStore
 from ..data.manifest import Record
-from .viewset import BODY, Floats, ViewSet, mirror_joints
+from .viewset import BODY, Floats, ViewSet, mirror_joints, mirror_pose
 
 _THUMBNAIL = 16  # pixels a side: enough to see a silhouette, few enough for a linear probe
 
@@ -120,9 +121,15 @@ def bone_directions(joints: Floats) -> Floats:
     return directions
 
 
+def _rotations(views: ViewSet, mirrored: bool) -> Floats:
+    pose = mirror_pose(views.pose) if mirrored else views.pose
+    return matrix_to_rotation_6d(pose).flatten(2).numpy()
+
+
 PIXELS = Representation("pixels", _pixels)
 JOINTS_2D = Representation("2D joints", _joints_2d)
 JOINTS_3D = Representation("true 3D joints", _joints_3d)
+ROTATIONS = Representation("true rotations", _rotations)
 
 
 @dataclass(frozen=True)

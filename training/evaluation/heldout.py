@@ -14,7 +14,7 @@ from pathlib import Path
 
 from threedimo_core.checkpoint import TrainingRecord
 
-from ..data.manifest import SETTINGS_NAME, read_manifest, write_settings
+from ..data.manifest import RENDER_SECTION, SETTINGS_NAME, read_manifest, read_settings, write_settings
 from ..data.render_command import render_set
 from ..data.render_settings import RenderSettings
 
@@ -74,6 +74,17 @@ class HeldOut:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.views, self.moves, self.fit = root / "views", root / "moves", root / "fit"
+
+    def shape(self, wanted: Pictures, render: tuple[int, int] | None = None) -> Pictures:
+        """`wanted` with the size of what is, or will be, rendered: `render` (height, width) where given, else the size
+        of the set that is there, else the wanted one. Clips are scaled to the model when they are scored.
+        """
+        if render is not None:
+            return replace(wanted, height=render[0], width=render[1])
+        if not (self.views / SETTINGS_NAME).is_file():
+            return wanted
+        found = read_settings(self.views)[RENDER_SECTION]
+        return replace(wanted, **{name: found[name] for name in ("height", "width", "hand_size")})
 
     def complete(self, size: Size, pictures: Pictures, seed: int, workers: int = 1, device: str = "cpu") -> None:
         """Render what is missing; a run that was stopped is continued.

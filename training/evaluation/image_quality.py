@@ -55,7 +55,9 @@ class Case:
     motion: int
 
 
-def choose_cases(store: ClipStore, records: Sequence[Record], count: int, seed: int) -> list[Case]:
+def choose_cases(
+    store: ClipStore, records: Sequence[Record], count: int, seed: int, size: tuple[int, int] | None = None
+) -> list[Case]:
     """One case a performance, drawn: two still views of one person; the wrong motion is the next performance's."""
     if len(records) < 2:
         raise ValueError(f"{len(records)} performances are held out; image quality needs 2 at least")
@@ -72,8 +74,8 @@ def choose_cases(store: ClipStore, records: Sequence[Record], count: int, seed: 
         other = next(i for i, v in enumerate(record["views"]) if v["identity"] != person and v["camera"] == camera)
         cases.append(
             Case(
-                Take(store, record, target), Take(store, record, driver), Take(store, record, other),
-                Take(store, wrong, int(rng.integers(len(wrong["views"])))), int(number),
+                Take(store, record, target, size), Take(store, record, driver, size), Take(store, record, other, size),
+                Take(store, wrong, int(rng.integers(len(wrong["views"]))), size), int(number),
             )
         )  # fmt: skip
     return cases
@@ -90,7 +92,7 @@ def measure(
     failures = 0
     for number, case in enumerate(tqdm(cases, desc="image quality", leave=False)):
         true = case.target.frames()
-        regions = Regions.of(torch.from_numpy(case.target.store.mask(case.target.record, case.target.view)))
+        regions = Regions.of(case.target.mask())
         videos = outcomes(system, case, true, seed + number)
         for what, video in videos.items():
             failures += not bool(torch.isfinite(video).all())

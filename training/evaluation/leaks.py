@@ -52,8 +52,9 @@ def measure(
         "Azimuth: mean error of a probe that reads the side of the camera from one frame; chance 90°, band 84–95°. "
         f"Identity: right body of {bodies}, told from a whole clip (chance {1 / bodies:.3f}); folds share no motion. "
         "Distances are squared, between clips, over that between different motions. Relative turn: between two frames "
-        f"of still cameras, where the person turned by at least {_LEAST_TURN:.0f}°; chance 0.5. The true 3D joints "
-        "are without heading and body length: what they reach is what the pose alone gives away.",
+        f"of still cameras, where the person turned by at least {_LEAST_TURN:.0f}°; chance 0.5. The true rotations "
+        "know pose alone, without heading or body: what they reach, every code of the pose may. (Joints have more: the "
+        "directions of hips and collars are the body's own.)",
     )
     return Section(PART, "e. Leaks", tuple(rows), remarks)
 

@@ -15,6 +15,7 @@ from .features import (
     JOINTS_2D,
     JOINTS_3D,
     PIXELS,
+    ROTATIONS,
     Representation,
     remembered,
     token_representation,
@@ -61,6 +62,11 @@ class Bench:
         return load_views(self.heldout.fit, self.size.fit, _CACHE_BYTES)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of what the system makes."""
+        return self.system.pictures.height, self.system.pictures.width
+
+    @property
     def controls(self) -> tuple[Representation, ...]:
         return (self.pixels, self.untrained, JOINTS_2D, JOINTS_3D)
 
@@ -78,7 +84,7 @@ def _camera(bench: Bench) -> Section:
     reader = reader_for(held.root, bench.reader_data or held.fit, size.reader_steps, bench.seed)
     stills = ClipStore(held.views)
     records = read_manifest(held.views)[: size.motions]
-    takes = [Take(stills, record, number % len(record["views"])) for number, record in enumerate(records)]
+    takes = [Take(stills, record, n % len(record["views"]), bench.shape) for n, record in enumerate(records)]
     moves = ClipStore(held.moves, _CACHE_BYTES)
     return camera_obedience.measure(
         reader, moves, read_manifest(held.moves)[: size.moves], takes[:_STILL_CLIPS], bench.system, size.cases,
@@ -89,13 +95,15 @@ def _camera(bench: Bench) -> Section:
 def _quality(bench: Bench) -> Section:
     store = ClipStore(bench.heldout.views, _CACHE_BYTES)
     records = read_manifest(bench.heldout.views)[: bench.size.motions]
-    cases = image_quality.choose_cases(store, records, bench.size.cases, bench.seed)
+    cases = image_quality.choose_cases(store, records, bench.size.cases, bench.seed, bench.shape)
     sheet = None if bench.sheets is None else bench.sheets / "quality.png"
     return image_quality.measure(bench.system, cases, bench.seed, bench.perceptual, sheet)
 
 
 def _leaks(bench: Bench) -> Section:
-    return leaks.measure(bench.tokens, bench.controls, bench.views, bench.fit, bench.seed, bench.size.probe_steps)
+    return leaks.measure(
+        bench.tokens, (*bench.controls, ROTATIONS), bench.views, bench.fit, bench.seed, bench.size.probe_steps
+    )
 
 
 def _depth(bench: Bench) -> Section:

@@ -14,6 +14,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from ..data.render_command import parse_size
 from .heldout import SIZES
 from .lpips import load_lpips
 from .parts import PARTS
@@ -35,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", type=int, default=None, help="generated clips of a part (default: the size's)")
     parser.add_argument("--motions", type=int, default=None, help="held-out motions (default: the size's)")
     parser.add_argument("--plain", action="store_true", help="calm scenes, for models that were trained on them")
+    parser.add_argument("--render", type=parse_size, default=None, metavar="HxW",
+                        help="size of the renders (default: of the set that is there, else the model's)")  # fmt: skip
     parser.add_argument("--steps", type=int, default=None, help="sampling steps (default: the adapter's)")
     parser.add_argument("--text-scale", type=float, default=None, help="text guidance (default: the adapter's)")
     parser.add_argument("--motion-scale", type=float, default=None, help="motion guidance (default: the adapter's)")
@@ -65,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parts,
         with_cases(SIZES[arguments.size], arguments.cases, arguments.motions),
         plain=arguments.plain,
+        render=arguments.render,
         seed=arguments.seed,
         out=arguments.out,
         sampling=Sampling(arguments.steps, arguments.text_scale, arguments.motion_scale),

@@ -28,6 +28,7 @@ def score(
     size: str | Size = "smoke",
     *,
     plain: bool = False,
+    render: tuple[int, int] | None = None,
     seed: int = 0,
     out: Path | None = None,
     sampling: Sampling | None = None,
@@ -42,6 +43,8 @@ def score(
         heldout: folder of the held-out set; what is missing of `size` is rendered into it.
         parts: names from `PARTS`; default: all, or those of the encoder where `model` is an adapter file.
         plain: calm scenes, for models that were trained on them.
+        render: height and width of the renders; default: those of the set that is there, else the model's. Clips are
+            scaled to the model when they are scored.
         out: folder for report.json, report.md, plots and sheets, written after every part.
         progress: called with every part's section.
 
@@ -51,8 +54,9 @@ def score(
     names = _known_parts(parts, model)
     system = _opened(model, names, plain, seed, sampling)
     held = HeldOut(Path(heldout))
-    held.complete(size, system.pictures, seed, workers)
-    made_by = MadeBy(system.checkpoint, seed, code_commit(), label_of(size, system.pictures, seed))
+    pictures = held.shape(system.pictures, render)
+    held.complete(size, pictures, seed, workers)
+    made_by = MadeBy(system.checkpoint, seed, code_commit(), label_of(size, pictures, seed))
     bench = Bench(system, held, size, seed, perceptual, reader_data, out)
     sections: list[Section] = []
     for name in names:

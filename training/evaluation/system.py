@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from threedimo_core.backbones.loading import load_backbone
@@ -30,15 +31,26 @@ ADAPTER_NAME = "adapter.safetensors"
 
 @dataclass(frozen=True)
 class Take:
-    """One view of one performance."""
+    """One view of one performance; size: (height, width) that it is scaled to, None leaves it as it was rendered."""
 
     store: ClipStore
     record: Record
     view: int
+    size: tuple[int, int] | None = None
 
     def frames(self) -> Tensor:
         """[T, 3, H, W] in [0, 1]."""
-        return self.store.frames(self.record, self.view).float() / 255
+        return self._scaled(self.store.frames(self.record, self.view).float() / 255)
+
+    def mask(self) -> Tensor:
+        """bool [T, H, W]: where the person is."""
+        mask = torch.from_numpy(self.store.mask(self.record, self.view))
+        return self._scaled(mask[:, None].float())[:, 0] >= 0.5
+
+    def _scaled(self, pictures: Tensor) -> Tensor:
+        if self.size is None or self.size == tuple(pictures.shape[-2:]):
+            return pictures
+        return F.interpolate(pictures, self.size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
 
     @property
     def caption(self) -> str:
