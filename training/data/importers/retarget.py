@@ -27,6 +27,7 @@ Put = Callable[[str, np.ndarray], None]  # joint name, local rotations [T, 3, 3]
 
 _SIDES = (("left", 1.0), ("right", -1.0))
 _SPINE_PARTS = (("spine1", 0.35), ("spine2", 0.35), ("spine3", 0.30))
+_FOUR_FINGERS = [*range(21, 33), *range(36, 48)]  # of the pose's joints: both hands without thumbs
 _LEAST_FINGER_MOVEMENT = 0.1  # of a rotation matrix's entries, some 6 degrees
 _LEAST_HINGE = 0.02  # mean squared sine of the joint's bend below which its hinge is not believed
 
@@ -103,8 +104,8 @@ def retarget(source: SourceMotion) -> Retargeted:
     hips = (scene.at("left_hip") + scene.at("right_hip")) / 2
     rest_hips = (OFFSETS[JOINT["left_hip"]] + OFFSETS[JOINT["right_hip"]]) / 2
     transl = hips - pelvis @ rest_hips
-    # Many skeletons have finger joints that the performance never moved.
-    has_fingers = bool(np.ptp(pose[:, 21:], axis=0).max() > _LEAST_FINGER_MOVEMENT)
+    # Many skeletons have finger joints that the performance never moved, or a thumb alone that follows the wrist.
+    has_fingers = bool(np.ptp(pose[:, _FOUR_FINGERS], axis=0).max() > _LEAST_FINGER_MOVEMENT)
     return Retargeted(pelvis, transl, pose, source.fps, has_fingers)
 
 

@@ -36,14 +36,14 @@ class Estimator:
 
 def estimators(mean_hands: MeanHands = None, first: int | None = None) -> dict[str, Estimator]:
     """All that can be read, by name. mean_hands, first: see `read_smplerx`; None: as the estimator itself counts."""
-    counted = {} if first is None else {"first": first}
+    smplerx_first, camerahmr_first = (1, 0) if first is None else (first, first)
     return {
         "gvhmr": Estimator(read_gvhmr, "hmr4d_results.pt"),
         "4dhumans": Estimator(read_phalp, "*.pkl"),
         "wham": Estimator(read_wham, "wham_output.pkl"),
         "prompthmr": Estimator(read_prompthmr, "results.pkl"),
-        "smplerx": Estimator(partial(read_smplerx, mean_hands=mean_hands, **counted), "*.npz", folder=True),
-        "camerahmr": Estimator(partial(read_camerahmr, **counted), "*.npz", folder=True),
+        "smplerx": Estimator(partial(read_smplerx, mean_hands=mean_hands, first=smplerx_first), "*.npz", folder=True),
+        "camerahmr": Estimator(partial(read_camerahmr, first=camerahmr_first), "*.npz", folder=True),
         "hands": Estimator(read_hands, "*.npz"),
         "amass": Estimator(read_amass_poses, "*.npz"),
     }
