@@ -131,6 +131,18 @@ def test_a_run_goes_on_with_another_number_of_processes(first, then, alone, data
     assert_same_run(tmp_path / "run", expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_a_stage_without_the_generator_is_shared_too(parallel, data, vae, tmp_path):
+    warm = replace(tiny_stages(batch=2)[0], name="warm-up", generate=False, train=Trains(motion=False, dit="frozen"))
+    recipe = recipe_for_processes(stages=(warm, tiny_stages(batch=2)[1]), micro_batch=None)
+    both, one = (train(n, parallel, recipe, data, vae, tmp_path / str(n)) for n in (2, 1))
+    assert ["flow" in record for record in log(one)] == [False, False, True, True]
+    for mine, theirs in zip(log(both), log(one), strict=True):
+        assert mine["pose"] == pytest.approx(theirs["pose"], rel=2e-4)
+        assert mine.get("flow", 0) == pytest.approx(theirs.get("flow", 0), rel=2e-4)
+
+
 def test_the_shares_of_a_batch_cover_it_once_whatever_the_number_of_processes():
     stage = tiny_stages(batch=12)[0]
     for world in (1, 2, 3, 6):

@@ -69,12 +69,17 @@ class Engine:
             if part is not None:
                 fully_shard(part, mesh=mesh)
 
-    def wrap(self, trainee: Trainee) -> nn.Module:
-        """What to call for a training step; the trainee itself unless its gradients have to be averaged."""
+    def wrap(self, trainee: Trainee, partial: bool = False) -> nn.Module:
+        """What to call for a training step; the trainee itself unless its gradients have to be averaged.
+
+        partial: some steps leave parts of the trainee out (stages without the generator).
+        """
         if self.world == 1 or self.sharded:
             return trainee
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(trainee, device_ids=devices, broadcast_buffers=False)
+        return DistributedDataParallel(
+            trainee, device_ids=devices, broadcast_buffers=False, find_unused_parameters=partial
+        )
 
     @contextmanager
     def accumulating(self, model: nn.Module, last: bool) -> Iterator[None]:

@@ -82,7 +82,7 @@ class Trainer:
         self.stop_reason = ""
         self.running = False
         self._resume()
-        self.model = self.engine.wrap(trainee)
+        self.model = self.engine.wrap(trainee, partial=not all(stage.generate for stage in recipe.stages))
         engine = self.engine
         self._feed = Feed(recipe, batches, self.step, engine.rank, engine.world, self.settings.workers)
         self._batches: Iterator[list[Batch]] | None = None
