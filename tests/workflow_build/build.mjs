@@ -53,7 +53,12 @@ async function build(plan) {
     let height = least[1];
     if (node.type === "ThreeDiMoPreviewMotion") height += 330;
     if (node.type === "SaveVideo" || node.type === "LoadImage" || node.type === "LoadVideo") height += 260;
-    if (node.type === "ThreeDiMoSaveMotion") height += 150;
+    // Room for what web/threedimo.js shows after a run, so that no node grows over the next.
+    const told = /^ThreeDiMo(Trim|Retime|Loop|Reverse|Join|Blend|Hold|Combine)/;
+    if (told.test(node.type)) height += 55;
+    if (node.type === "ThreeDiMoMotionInfo") height += 110;
+    if (node.type === "ThreeDiMoEncodeMotion") height += 150;
+    if (node.type === "ThreeDiMoSaveMotion" || node.type === "ThreeDiMoLoadMotion") height += 170;
     if (node.type === "ThreeDiMoCameraPrompt") height += 190;
     node.setSize([width, height]);
   }

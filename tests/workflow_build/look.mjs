@@ -1,6 +1,6 @@
 // node look.mjs URL OUT [--run] [--fresh NAME,NAME] FILE...: opens each workflow in the real front end and tells, as a
 // line of JSON, what it complained about; writes OUT/<name>.png (the graph) and OUT/<name>.page.png (all of the page).
-// With --run it is also queued, and its end waited for; the pictures show it after the run, or anew if named by --fresh.
+// With --run it is also queued, and its end waited for; the pictures show it after the run, or before it if named by --fresh.
 import fs from "node:fs";
 import path from "node:path";
 import { openHost } from "./browser.mjs";
@@ -9,9 +9,13 @@ const [url, out, ...rest] = process.argv.slice(2);
 const run = rest.includes("--run");
 const fresh = rest.includes("--fresh") ? rest[rest.indexOf("--fresh") + 1].split(",") : [];
 const files = rest.filter((argument) => argument.endsWith(".json"));
-const { browser, page, problems } = await openHost(url, { width: 2200, height: 1240 });
+const { browser, page, problems } = await openHost(url, { width: 1920, height: 1160 });
 try {
-  await page.evaluate(() => window.app.ui.settings.setSettingValue("Comfy.Minimap.Visible", false));
+  await page.evaluate(() => {
+    const settings = window.app.ui.settings;
+    settings.setSettingValue("Comfy.Minimap.Visible", false);
+    settings.setSettingValue("LiteGraph.Canvas.MinFontSizeForLOD", 0); // text at any scale
+  });
   for (const file of files) {
     problems.length = 0;
     const name = path.basename(file, ".json");
@@ -19,17 +23,21 @@ try {
     const opened = await page.evaluate(open, graph);
     await page.waitForTimeout(1500);
     const dialogs = await page.evaluate(dialogTexts);
+    if (fresh.includes(name)) await picture(name);
     const result = { name, ...opened, dialogs, ...(run ? await runIt() : {}), problems: [...problems] };
-    await closeDialogs();
-    if (fresh.includes(name)) await page.evaluate(open, graph);
-    const clip = await page.evaluate(fit);
-    await page.waitForTimeout(6000); // messages go away by themselves
-    await page.screenshot({ path: path.join(out, `${name}.page.png`) });
-    await page.screenshot({ path: path.join(out, `${name}.png`), clip });
+    if (!fresh.includes(name)) await picture(name);
     console.log(JSON.stringify(result));
   }
 } finally {
   await browser.close();
+}
+
+async function picture(name) {
+  await closeDialogs();
+  const clip = await page.evaluate(fit);
+  await page.waitForTimeout(6000); // messages go away by themselves
+  await page.screenshot({ path: path.join(out, `${name}.page.png`) });
+  await page.screenshot({ path: path.join(out, `${name}.png`), clip });
 }
 
 async function closeDialogs() {

@@ -2,7 +2,7 @@
 
 Writes OUT/<name>.png and prints what the front end complained about; COMFYUI_PATH names the host, PLAYWRIGHT the folder
 that playwright-core lies in. With PICTURES=1 the pictures beside the workflows are written anew. Large model files are
-replaced by tiny ones (tests/host/stand_ins); the mini is the bundled one, where the pack has it.
+replaced by tiny ones (tests/host/stand_ins); the mini is the bundled one, where the pack has it. RUN=0 only opens them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,12 @@ def main() -> int:
         try:
             host.start()
             # What tiny random models make is nothing to show: these are pictured before the run.
-            fresh = ",".join(path.stem for path in files if needs_files(path))
-            command = ["node", str(HERE / "look.mjs"), host.url, str(out), "--run", "--fresh", fresh or "-"]
+            mini = (ROOT / "threedimo_core" / "mini" / "adapter.safetensors").is_file()
+            fresh = ",".join(path.stem for path in files if needs_files(path) or not mini)
+            run = [] if os.environ.get("RUN") == "0" else ["--run"]
+            command = ["node", str(HERE / "look.mjs"), host.url, str(out), *run, "--fresh", fresh or "-"]
             command += map(str, files)
-            shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=3000).stdout
+            shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=3000).stdout
         finally:
             host.stop()
     results = [json.loads(line) for line in shown.splitlines()]
@@ -51,7 +53,7 @@ def main() -> int:
         print(json.dumps(result))
         if os.environ.get("PICTURES"):
             write_picture(out / f"{result['name']}.png", ROOT / "workflows" / f"{result['name']}.jpg")
-    bad = [r["name"] for r in results if r["unknown"] or r["mismatched"] or r["status"] != "success"]
+    bad = [r["name"] for r in results if r["unknown"] or r["mismatched"] or r.get("status", "success") != "success"]
     return 1 if bad or len(results) != len(files) else 0
 
 

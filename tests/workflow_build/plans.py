@@ -28,7 +28,7 @@ def first_run() -> Workflow:
     camera.title = "3 Camera"
     about = "A motion, a person and a camera in words, with nothing to download. Press **Run**."
     return Workflow(
-        "1_first_run_on_the_mini", "First run on the mini", about, [models.group, motion, camera.below(), video]
+        "1_first_run_on_the_mini", "First run on the mini", about, [models.group, camera.below(), motion, video]
     )
 
 
@@ -46,7 +46,7 @@ def motion_transfer() -> Workflow:
     video = p.native_video(models, grid, apply, [sample], "3dimo_transfer", _NATIVE)
     video.columns[0].insert(0, shift)
     about = "The motion of a video, the person of a picture, the camera in words, on Wan 2.2 TI2V-5B."
-    groups = [models.group, who.below(), motion, p.camera_group(text, no).below(), video]
+    groups = [models.group, p.camera_group(text, no).below(), motion, who.below(), video]
     return Workflow("2_motion_transfer", "Motion transfer with a camera prompt", about, groups)
 
 
@@ -105,7 +105,7 @@ put *Load Image* in the place of the demo inputs, on both wires.
     camera.title = "3 Camera"
     about = "New views of a person from one picture: the pose stands still, the camera goes around."
     return Workflow("4_novel_views_from_one_image", "Novel views from one image", about,
-                    [models.group, motion, camera.below(), video])  # fmt: skip
+                    [models.group, camera.below(), motion, video])  # fmt: skip
 
 
 def stabilise() -> Workflow:
@@ -126,7 +126,7 @@ def stabilise() -> Workflow:
     video.columns[0].insert(0, shift)
     note = "A camera that **remains static** is asked for; the shake of the driving video is not in its motion tokens."
     about = "A shaky clip again, with a camera that stands still."
-    groups = [models.group, who.below(), motion, p.camera_group(text, no, note).below(), video]
+    groups = [models.group, p.camera_group(text, no, note).below(), motion, who.below(), video]
     return Workflow("5_stabilise_a_shaky_clip", "Stabilise a shaky clip", about, groups)
 
 
@@ -150,7 +150,7 @@ same arm and the same leg as the driver, as seen from the other side.
                   _ONE_BOX)  # fmt: skip
     about = "A driver who faces another way than the reference: the motion aligns itself with the person."
     return Workflow("6_driver_facing_another_way", "A driver who faces another way", about,
-                    [models.group, motion, camera.below(), video])  # fmt: skip
+                    [models.group, camera.below(), motion, video])  # fmt: skip
 
 
 def motion_tools() -> Workflow:
@@ -238,7 +238,7 @@ the movement goes on over the seams. `retain_first_frame` (newer hosts) keeps th
     )
     video.columns[0].insert(0, shift)
     about = "A long video through overlapping context windows, on Wan 2.1 I2V 14B."
-    groups = [models.group, who.below(), motion, p.camera_group(text, no).below(), video]
+    groups = [models.group, p.camera_group(text, no).below(), motion, who.below(), video]
     return Workflow("8_long_video_with_context_windows", "Long video with context windows", about, groups)
 
 
@@ -265,7 +265,7 @@ def lora_and_fp8() -> Workflow:
     video = p.native_video(models, grid, apply, [sample], "3dimo_lora", _NATIVE)
     video.columns[0].insert(0, shift)
     about = "The same with a LoRA of your choice and the video model in fp8: Apply 3DiMo comes after both."
-    groups = [models.group, who.below(), motion, p.camera_group(text, no).below(), video]
+    groups = [models.group, p.camera_group(text, no).below(), motion, who.below(), video]
     return Workflow("9_with_a_lora_and_fp8", "With a LoRA and fp8 weights", about, groups)
 
 
