@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,25 @@ def test_the_ui_file_holds_the_same_graph(name: str) -> None:
     }
     assert links == wanted
     assert graph["groups"] and any(node["type"] == "MarkdownNote" for node in graph["nodes"])
+
+
+def test_the_host_offers_them_with_a_picture_each(host: LiveHost) -> None:
+    assert sorted(host.get("/workflow_templates")["ComfyUI-3DiMo"]) == NAMES
+    for name in NAMES:
+        picture = _get(host, f"/api/workflow_templates/ComfyUI-3DiMo/{name}.jpg")
+        assert picture[:3] == b"\xff\xd8\xff" and len(picture) < 400_000, name
+
+
+def test_the_host_serves_a_docs_page_for_every_node(host: LiveHost, known: dict[str, Any]) -> None:
+    ours = [name for name in known if name.startswith("ThreeDiMo")]
+    assert len(ours) == 21
+    for name in ours:
+        assert _get(host, f"/extensions/ComfyUI-3DiMo/docs/{name}.md").startswith(b"# "), name
+
+
+def _get(host: LiveHost, path: str) -> bytes:
+    with urllib.request.urlopen(host.url + path, timeout=60) as answer:
+        return bytes(answer.read())
 
 
 @pytest.mark.parametrize("name", NAMES)
