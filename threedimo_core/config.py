@@ -111,9 +111,7 @@ class MotionEncoderConfig:
 
 _PRESETS: dict[str, MotionEncoderConfig] = {
     "mini": MotionEncoderConfig(
-        body=TokenizerConfig(
-            image_size=96, num_tokens=5, width=128, depth=3, heads=2, stem_channels=(16, 32, 64, 128)
-        ),
+        body=TokenizerConfig(image_size=96, num_tokens=5, width=128, depth=3, heads=2, stem_channels=(16, 32, 64, 128)),
         hand=TokenizerConfig(image_size=48, num_tokens=2, width=96, depth=2, heads=2, stem_channels=(16, 32, 64, 96)),
         token_dim=128,
     ),
