@@ -37,6 +37,7 @@ from training.ema import trainable
 from training.evaluation.step_cost import random_batch, report, time_steps
 from training.exporting import export
 from training.mini.backbone import build_backbone
+from training.parallel import Engine
 from training.plotting import plot_run
 from training.recipe import Geometric, RecipeError, Trains
 from training.train_command import training_record
@@ -163,6 +164,13 @@ def test_the_decoder_may_follow_when_supervision_is_over(data, vae, tmp_path):
     assert all(p.grad is None for p in trainer.trainee.encoder.parameters())
     assert all(p.grad is not None for p in trainer.trainee.decoder.parameters())
     assert trainer.train_step()["geometric"] == 0.0
+
+
+def test_muon_is_refused_where_matrices_are_sharded(data, vae, tmp_path):
+    engine = Engine("no")
+    engine.sharded = True
+    with pytest.raises(RecipeError, match="muon needs whole matrices"):
+        trainer_for(tiny_recipe(), data, vae, tmp_path, engine=engine)
 
 
 # --- named stops ------------------------------------------------------------------------------------------

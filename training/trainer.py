@@ -28,7 +28,7 @@ from .ema import Ema, trainable
 from .feeding import BatchSource, Feed
 from .optimizers import Optimizers
 from .parallel import Engine, to_device
-from .recipe import Recipe, Stage
+from .recipe import Recipe, RecipeError, Stage
 from .tracking import Tracking
 from .trainee import Batch, Trainee
 
@@ -71,6 +71,10 @@ class Trainer:
     ) -> None:
         self.recipe, self.trainee, self.out = recipe, trainee, out
         self.engine = engine or Engine(recipe.precision)
+        if self.engine.sharded and recipe.optimizer == "muon":
+            raise RecipeError(
+                "optimizer: muon needs whole matrices, and fsdp shards them; train with --parallel ddp, or choose adamw"
+            )
         self.settings = settings or RunSettings()
         self.on_save, self.on_validate = on_save, on_validate
         if recipe.compile:
