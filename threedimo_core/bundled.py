@@ -9,8 +9,9 @@ ADAPTER_FILE = "adapter.safetensors"
 DEMO_FOLDER = Path(__file__).parent / "demo_inputs"
 
 MINI_STATEMENT = (
-    "The bundled mini model was trained on rendered, synthetic people, at small size. It shows the method on a CPU; "
-    "real people come out blurred and unlike themselves. For those, use --backbone with a trained adapter."
+    "The bundled mini model was trained on rendered, synthetic people, at small size, and its training has only begun: "
+    "it does not follow motion or camera yet, and real people come out blurred and unlike themselves. "
+    "For those, use --backbone with a trained adapter."
 )
 
 
