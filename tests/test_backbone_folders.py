@@ -123,6 +123,13 @@ def test_half_precision_folder(tmp_path: Path) -> None:
     assert again.dtype == torch.float32
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_saved_folder_names_no_path_of_this_machine(folders: dict[str, Path], tmp_path: Path, family: str) -> None:
+    save_backbone(load_backbone(folders[family], torch.float32), tmp_path / "again")
+    settings = "".join(path.read_text() for path in (tmp_path / "again").rglob("*.json"))
+    assert str(folders[family].parent) not in settings
+
+
 def test_sharded_weights(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = copied(folders["wan"], tmp_path / "sharded")
     transformer = load_backbone(folder, torch.float32).transformer

@@ -85,12 +85,21 @@ def save_backbone(backbone: Backbone, folder: str | os.PathLike[str], dtype: tor
     return folder
 
 
+def _forget_origin(path: Path) -> None:
+    """Libraries note the folder that a piece was loaded from, a path of somebody's machine: leave it out."""
+    if path.is_file():
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if settings.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
 def _save_piece(part: Any, piece: Piece, folder: Path) -> str:
     """Save one piece; returns the class name for model_index.json."""
     if type(part).__name__ == "TokenizersBackend":  # what transformers 5 calls a plain fast tokenizer
         save_tokenizer(part, folder)
         return "PreTrainedTokenizerFast"
     part.save_pretrained(folder)
+    _forget_origin(folder / piece.config)
     return type(part).__name__ if piece in (TOKENIZER, SCHEDULER) else piece.classes[0]
 
 
