@@ -141,6 +141,40 @@ def test_a_warm_up_trains_the_encoder_without_the_generator(data, vae, tmp_path)
         replace(first, generate=False)
 
 
+def warm_up_recipe():
+    first, second = tiny_stages()
+    warm = replace(first, train=Trains(motion=False, dit="frozen"), generate=False)
+    return tiny_recipe(stages=(warm, second), geometric=Geometric(start=1.0, steps=4, hidden_dim=16, landmarks=1.0))
+
+
+def test_landmarks_teach_the_encoder_in_the_warm_up_alone(data, vae, tmp_path):
+    trainer = trainer_for(warm_up_recipe(), data, vae, tmp_path)
+    before = weights(trainer)
+    records = [trainer.train_step() for _ in range(3)]
+    assert [record.get("landmarks", 0) > 0 for record in records] == [True, True, False]
+    assert not torch.equal(before["landmarks.out.weight"], weights(trainer)["landmarks.out.weight"])
+    export(trainer, training_record(trainer.recipe, batches_for(trainer.recipe, data, vae), 3, "CC0"))
+    assert not any("landmarks" in name for name in load_adapter(tmp_path / "mini/adapter.safetensors").modules())
+
+
+def test_a_warm_up_needs_no_latents_yet_and_the_whole_recipe_goes_on_from_it(vae, tmp_path):
+    root = rendered_set(tmp_path / "set")
+    recipe = warm_up_recipe()
+    until = recipe.until("stage-1")
+    with pytest.raises(ValueError, match="precompute"):
+        batches_for(recipe, root, vae)
+    trainee = build_trainee(recipe, build_backbone(vae, recipe.seed))
+    settings = RunSettings(steps=until.total_steps)
+    assert Trainer(recipe, trainee, batches_for(until, root, vae), tmp_path / "run", settings=settings).run() == 2
+    fill(root, vae)
+    assert trainer_for(recipe, root, vae, tmp_path / "run").run() == 4
+    whole = trainer_for(recipe, root, vae, tmp_path / "whole")
+    whole.run()
+    assert log(tmp_path / "run") == log(tmp_path / "whole")
+    with pytest.raises(RecipeError, match="no stage 'stage-9'"):
+        recipe.until("stage-9")
+
+
 def test_states_of_a_later_stage_are_made_when_it_begins(data, vae, tmp_path):
     stages = tuple(
         replace(stage, train=Trains(dit=dit)) for stage, dit in zip(tiny_stages(), ("frozen", "full"), strict=True)

@@ -24,7 +24,7 @@ from training.exporting import exported_weights
 from training.feeding import shares
 from training.mini.backbone import build_backbone
 from training.parallel import Engine
-from training.recipe import Recipe, Trains
+from training.recipe import Geometric, Recipe, Trains
 from training.trainer import Trainer
 
 STEPS = 4
@@ -135,12 +135,14 @@ def test_a_run_goes_on_with_another_number_of_processes(first, then, alone, data
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_a_stage_without_the_generator_is_shared_too(parallel, data, vae, tmp_path):
     warm = replace(tiny_stages(batch=2)[0], name="warm-up", generate=False, train=Trains(motion=False, dit="frozen"))
-    recipe = recipe_for_processes(stages=(warm, tiny_stages(batch=2)[1]), micro_batch=None)
+    guided = Geometric(start=0.1, steps=4, hidden_dim=16, depth=2, landmarks=1.0)
+    recipe = recipe_for_processes(stages=(warm, tiny_stages(batch=2)[1]), micro_batch=None, geometric=guided)
     both, one = (train(n, parallel, recipe, data, vae, tmp_path / str(n)) for n in (2, 1))
     assert ["flow" in record for record in log(one)] == [False, False, True, True]
     for mine, theirs in zip(log(both), log(one), strict=True):
         assert mine["pose"] == pytest.approx(theirs["pose"], rel=2e-4)
-        assert mine.get("flow", 0) == pytest.approx(theirs.get("flow", 0), rel=2e-4)
+        for name in ("flow", "landmarks"):
+            assert mine.get(name, 0) == pytest.approx(theirs.get(name, 0), rel=2e-4)
 
 
 def test_the_shares_of_a_batch_cover_it_once_whatever_the_number_of_processes():

@@ -259,7 +259,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", moving(), 24)
     content = bytearray(path.read_bytes())
     third, half = len(content) // 3, len(content) // 2
-    content[third : third + 2000] = bytes(2000)
+    content[third : third + 200] = bytes(200)  # a packet or two, however the encoder has cut the stream
     (tmp_path / "b.mp4").write_bytes(content)
     clip = read_video(tmp_path / "b.mp4")
     assert len(clip.frames) == 60

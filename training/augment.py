@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .augment_ops import add_noise, blur, fill_outside, recolour, to_float, warp
+from .augment_ops import add_noise, blur, fill_outside, recolour, to_float, warp, warp_points
 
 __all__ = [
     "AugmentConfig",
     "AugmentParams",
     "augment_driver",
     "augment_hands",
+    "augment_points",
     "draw",
     "draw_batch",
     "identity",
@@ -178,6 +179,16 @@ def augment_hands(hands: Tensor, params: AugmentParams, config: AugmentConfig) -
     """
     sides = [_apply(hands[:, :, side], params, _LEFT + side, config.hand_size) for side in range(2)]
     return torch.stack(sides, dim=2)
+
+
+def augment_points(points: Tensor, params: AugmentParams, config: AugmentConfig, source: tuple[int, int]) -> Tensor:
+    """Where `augment_driver` puts points of the driving frames.
+
+    points [B, ..., 2]: x and y in [0, 1] of frames of `source` = (H, W); returns the same of the encoder's picture.
+    Outside of it they are below 0 or above 1; NaN stays NaN.
+    """
+    rows = (part[:, _DRIVER] for part in (params.bend, params.angle, params.scale, params.shift))
+    return warp_points(points, *rows, source, config.size)
 
 
 def _apply(frames: Tensor, params: AugmentParams, row: int, size: tuple[int, int]) -> Tensor:

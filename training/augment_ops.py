@@ -48,6 +48,24 @@ def warp(
     return rearrange(out, "b (t c) h w -> b t c h w", c=3), inside[:, None, None]
 
 
+def warp_points(
+    points: Tensor,
+    bend: Tensor,
+    angle: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    source: tuple[int, int],
+    size: tuple[int, int],
+) -> Tensor:
+    """Where `warp` puts points [B, ..., 2] (x, y in [0, 1] of clips of `source` = (H, W)), in [0, 1] of `size`."""
+    to_output = torch.linalg.inv(_homography(bend, angle, scale, shift, source, size))
+    flat = points.flatten(1, -2).to(to_output) * 2 - 1
+    mapped = torch.cat([flat, torch.ones_like(flat[..., :1])], dim=-1) @ to_output.transpose(1, 2)
+    # Behind the horizon of a perspective there is no place in the picture.
+    divisor = torch.where(mapped[..., 2:] > 1e-6, mapped[..., 2:], float("nan"))
+    return ((mapped[..., :2] / divisor + 1) / 2).view_as(points)
+
+
 def _shrunk(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """Average whole blocks of pixels first when the picture is at least twice too large: no aliasing."""
     batch, _, _, height, width = frames.shape

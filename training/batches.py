@@ -18,7 +18,7 @@ from torch.utils.data import default_collate
 from threedimo_core.backbones import Backbone
 from threedimo_core.flow import keyed_generator, sample_sigma
 
-from .augment import AugmentConfig, augment_driver, augment_hands, draw_batch
+from .augment import AugmentConfig, augment_driver, augment_hands, augment_points, draw_batch
 from .backgrounds import noise_picture, replace_background
 from .buckets import Bucket, SortedClips, StageDraw, sort_clips
 from .caches import LatentCache, TextCache, captions
@@ -28,6 +28,7 @@ from .data.dataset import Key, PairDataset
 from .data.labels import LabelError
 from .data.manifest import Record
 from .data.pairs import Mixture, PairSampler
+from .landmarks import NUM_LANDMARKS, landmarks_of
 from .recipe import Recipe
 from .trainee import Batch
 
@@ -50,14 +51,15 @@ class BucketPairs(PairDataset):
 class BatchMaker:
     """Makes batches of one bucket in one stage.
 
-    text: cached embeddings stand in the batch, instead of the captions themselves.
+    text: cached embeddings stand in the batch, instead of the captions themselves. latents: None makes batches
+    without a target, for a stage without a generator.
     """
 
     def __init__(
         self,
         bucket: Bucket,
         dataset: PairDataset,
-        latents: LatentCache,
+        latents: LatentCache | None,
         text: TextCache | None,
         recipe: Recipe,
         augment: AugmentConfig,
@@ -71,7 +73,7 @@ class BatchMaker:
         items = [self._item(key) for key in keys]
         drivers = [(item.pop("driver"), item.pop("hands")) for item in items]
         batch: Batch = default_collate(items)
-        return batch | self._augmented(drivers, keys)
+        return batch | self._augmented(drivers, keys) | self._landmarks(batch, drivers, keys)
 
     def _augmented(self, drivers: list[tuple[Tensor, Tensor]], keys: list[Key]) -> Batch:
         """Driving frames and hands at the encoder's size; clips of several sizes are brought there one by one."""
@@ -85,22 +87,39 @@ class BatchMaker:
             made["hands"].append(augment_hands(hands, params, self.augment))
         return {name: torch.cat(parts) for name, parts in made.items()}
 
+    def _landmarks(self, batch: Batch, drivers: list[tuple[Tensor, Tensor]], keys: list[Key]) -> Batch:
+        """The landmarks of the driving view, moved as augmentation moved the frames."""
+        if "landmarks" not in batch:
+            return {}
+        moved = []
+        for key, (frames, _), landmarks in zip(keys, drivers, batch["landmarks"], strict=True):
+            params, source = draw_batch(self.augment, self.seed, [key[0]], [key[1]]), tuple(frames.shape[-2:])
+            places = augment_points(landmarks[None, ..., :2], params, self.augment, source)[0]
+            moved.append(torch.cat([places, landmarks[..., 2:]], dim=-1))
+        return {"landmarks": torch.stack(moved)}
+
     def _item(self, key: Key) -> dict[str, Any]:
         item = self.dataset[key]
         item["prompts"] = item.pop("caption")
         generator = keyed_generator(self.seed, "batch", *key)
         shape = self.bucket.shape
-        clip = self.latents.load(self.by_id[item["id"]], item["target_view"], shape)
         item |= {name: item[name][: shape.frames] for name in _TIMED}
         numbers = spread(shape.frames, self.flow.driver_frames, generator)
         item["driver"] = self._elsewhere(item, generator)
-        cached: dict[str, Any] = {"clean": clip.latents, "person": clip.person, "frame_numbers": numbers}
-        if clip.reference:
-            cached["reference"] = clip.reference
+        given: dict[str, Any] = {"frame_numbers": numbers}
         if self.recipe.control == "pose_2d":
-            cached["pose_picture"] = self._pose_picture(item)[numbers]
+            given["pose_picture"] = self._pose_picture(item)[numbers]
+        if self.recipe.geometric.landmarks:
+            given["landmarks"] = self._joints(item)[numbers]
         kept = {name: item[name][numbers] for name in _TIMED} | {name: item[name] for name in _TEXTS}
-        return self._worded(kept | cached | self._noise(clip.latents, generator) | self._drops(item, generator))
+        return self._worded(kept | given | self._target(item, generator) | self._drops(item, generator))
+
+    def _target(self, item: dict[str, Any], generator: torch.Generator) -> dict[str, Any]:
+        if self.latents is None:
+            return {}
+        clip = self.latents.load(self.by_id[item["id"]], item["target_view"], self.bucket.shape)
+        reference = {"reference": clip.reference} if clip.reference else {}
+        return {"clean": clip.latents, "person": clip.person} | reference | self._noise(clip.latents, generator)
 
     def _elsewhere(self, item: dict[str, Any], generator: torch.Generator) -> Tensor:
         """The driving frames before another background, as often as the recipe says."""
@@ -124,6 +143,15 @@ class BatchMaker:
         record = self.by_id[item["id"]]
         joints = self.dataset.store.labels(record, "joints_2d")["joints_2d"][item["driver_view"]]
         return draw_skeletons(joints, record["height"], record["width"], self.recipe.encoder.body.image_size)
+
+    def _joints(self, item: dict[str, Any]) -> Tensor:
+        record, view = self.by_id[item["id"]], item["driver_view"]
+        labels = self.dataset.store.labels(record, "joints", "joints_2d", "world_to_camera")
+        if not labels:  # own footage
+            return torch.full((record["num_frames"], NUM_LANDMARKS, 3), float("nan"))
+        body = labels["joints"][record["views"][view]["identity"]]
+        cameras, places = labels["world_to_camera"][view], labels["joints_2d"][view]
+        return landmarks_of(body, places, cameras, record["height"], record["width"])
 
     def _mask(self, record: Record, view: int) -> Tensor | None:
         """Where the person is, bool [T, H, W]; None where nobody has marked it (own footage)."""
@@ -195,6 +223,8 @@ class RunBatches:
         self._require_caches()
 
     def _require_caches(self) -> None:
+        if not any(stage.generate for stage in self.recipe.stages):
+            return
         for bucket in self.clips.buckets:
             self.latents[bucket.root].require(bucket.records, bucket.shape)
             text = self.text[bucket.root]
@@ -210,11 +240,12 @@ class RunBatches:
     def _make(self, stage: str, number: int) -> BatchMaker:
         bucket, recipe = self.clips.buckets[number], self.recipe
         mixture = self.draws[stage].mixtures[number]
+        generate = next(s.generate for s in recipe.stages if s.name == stage)
         dataset = BucketPairs(bucket, self.stores[bucket.root], mixture, recipe.seed, self.hand_size)
         return BatchMaker(
             bucket,
             dataset,
-            self.latents[bucket.root],
+            self.latents[bucket.root] if generate else None,
             self.text[bucket.root],
             recipe,
             self.augment,

@@ -18,6 +18,7 @@ from threedimo_core.geometric_decoder import GeometricDecoder, GeometricDecoderC
 from threedimo_core.motion_encoder import FrameTokenizer, MotionEncoder
 
 from .controls.parts import build_encoder, build_injection
+from .landmarks import LandmarkHead
 from .recipe import Lora, Recipe, RecipeError
 from .trainee import Trainee
 
@@ -47,8 +48,16 @@ def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
     if "lora" in recipe.dit:
         add_lora(backbone.transformer, recipe.lora)
     trains_text = recipe.backbone == "mini" and "full" in recipe.dit
+    guided = recipe.geometric.landmarks > 0 and isinstance(encoder, MotionEncoder)
     trainee = Trainee(
-        backbone, encoder, injection, geometric, recipe.flow.person_weight, trains_text, recipe.geometric.follow
+        backbone,
+        encoder,
+        injection,
+        geometric,
+        recipe.flow.person_weight,
+        trains_text,
+        recipe.geometric.follow,
+        LandmarkHead(encoder.body) if guided else None,
     )
     _freeze(trainee, recipe)
     if recipe.precision != "no" and recipe.backbone != "mini":
@@ -66,7 +75,7 @@ def part_of(name: str) -> str:
     top = name.split(".", 1)[0]
     if top == "transformer":
         return "lora" if ".lora_" in name else "dit"
-    return {"encoder": "encoder", "decoder": "encoder", "injection": "motion", "text_encoder": "dit"}[top]
+    return {"injection": "motion", "text_encoder": "dit"}.get(top, "encoder")
 
 
 def trained_parts(stage: Any) -> set[str]:

@@ -31,13 +31,13 @@ def shares(stage: Stage, rank: int, world: int, micro_batch: int | None) -> list
 
 
 class Feed:
-    """Iterates over the micro-batches of each step from `start` to the end of the recipe.
+    """Iterates over the micro-batches of the steps of `span`.
 
     workers: processes that make batches ahead (0: made when asked for). The batches are the same either way.
     """
 
     def __init__(
-        self, recipe: Recipe, source: BatchSource, start: int, rank: int, world: int, workers: int = 0
+        self, recipe: Recipe, source: BatchSource, span: range, rank: int, world: int, workers: int = 0
     ) -> None:
         micro = {s.name: shares(s, rank, world, recipe.micro_batch) for s in recipe.stages}
         pinned = workers > 0 and torch.cuda.is_available()
@@ -45,7 +45,7 @@ class Feed:
         self.loader = DataLoader(
             _Steps(recipe, source, micro),
             batch_size=None,
-            sampler=range(start, recipe.total_steps),
+            sampler=span,
             num_workers=workers,
             worker_init_fn=_leave_signals_to_the_loop if workers else None,
             **ahead,

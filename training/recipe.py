@@ -10,7 +10,7 @@ Design decisions:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,6 +93,8 @@ class Geometric:
 
     follow: once the weight is 0, D_g goes on learning from tokens it cannot change, so that a preview of the motion
     as a skeleton stays true (the paper is silent on what becomes of D_g).
+    landmarks: weight, in stages without a generator, of a loss on where the joints are in the driver's picture
+    (landmarks.py); 0 is the paper.
     """
 
     start: float = 0.1
@@ -100,6 +102,7 @@ class Geometric:
     hidden_dim: int = 512
     depth: int = 3
     follow: bool = False
+    landmarks: float = 0.0
 
     def weight(self, step: int) -> float:
         return self.start * max(0.0, 1 - step / self.steps) if self.steps else 0.0
@@ -259,6 +262,12 @@ class Recipe:
     def dit(self) -> set[DitTraining]:
         """Every way in which some stage trains the DiT."""
         return {stage.train.dit for stage in self.stages}
+
+    def until(self, name: str) -> Recipe:
+        """The recipe up to and with the stage of that name."""
+        names = [stage.name for stage in self.stages]
+        _require(name in names, f"there is no stage {name!r} in this recipe; its stages are {', '.join(names)}")
+        return replace(self, stages=self.stages[: names.index(name) + 1])
 
     def stage_at(self, step: int) -> tuple[Stage, int]:
         """The stage of a global step, and the step's number within it."""

@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", type=Path, default=None, help="diffusers folder of a pretrained backbone")
     parser.add_argument("--init", type=Path, default=None, help="exported model to start from, e.g. OUT/mini")
     parser.add_argument("--validate", type=Path, default=None, help="held-out data set (data render --split test)")
+    parser.add_argument("--until", default=None, help="stop after this stage; a warm-up needs no latents yet")
     parser.add_argument("--minutes", type=float, default=None, help="save and stop after this long")
     parser.add_argument("--save-minutes", type=float, default=5.0, help="between checkpoints (%(default)s)")
     parser.add_argument("--keep", type=int, default=2, help="checkpoints to keep (%(default)s)")
@@ -82,7 +83,8 @@ def make_trainer(recipe: Recipe, engine: Engine, arguments: argparse.Namespace) 
     backbone = open_for_training(recipe, arguments.vae, arguments.backbone)
     latents, text = cache_ids(recipe, arguments.backbone, backbone.vae)
     cache = int(arguments.cache_gb * 2**30)
-    batches = RunBatches(recipe, arguments.data, backbone, latents, text, cache)
+    ahead = recipe.until(arguments.until) if arguments.until else recipe
+    batches = RunBatches(ahead, arguments.data, backbone, latents, text, cache)
     if engine.is_main:
         print(batches.clips.report(), flush=True)
     trainee = build_trainee(recipe, backbone)
@@ -90,7 +92,7 @@ def make_trainer(recipe: Recipe, engine: Engine, arguments: argparse.Namespace) 
         load_weights(trainee, arguments.init, recipe.backbone == "mini")
     validate = None
     if arguments.validate and recipe.validation.every:
-        held_out = RunBatches(recipe, [arguments.validate], backbone, latents, text, cache // 4, split=None)
+        held_out = RunBatches(ahead, [arguments.validate], backbone, latents, text, cache // 4, split=None)
         validate = Validator(held_out, arguments.out, _vae_loader(recipe, arguments.backbone))
     licence = arguments.data_licence or _licence(batches)
     return Trainer(
@@ -99,7 +101,12 @@ def make_trainer(recipe: Recipe, engine: Engine, arguments: argparse.Namespace) 
         batches,
         arguments.out,
         engine,
-        RunSettings(save_minutes=arguments.save_minutes, keep=arguments.keep, workers=arguments.workers),
+        RunSettings(
+            save_minutes=arguments.save_minutes,
+            keep=arguments.keep,
+            workers=arguments.workers,
+            steps=ahead.total_steps,
+        ),
         on_save=partial(_export, batches=batches, licence=licence),
         on_validate=validate,
     )

@@ -23,6 +23,7 @@ from threedimo_core.motion_attention import MotionContext, motion_context
 from threedimo_core.motion_encoder import MotionEncoder, MotionTokens
 
 from .controls.parts import attach
+from .landmarks import LandmarkHead, hearing_patches, in_picture
 
 # Tensors, dicts of tensors under "text" and "reference", and lists of texts under "prompts" and "id".
 Batch = dict[str, Any]
@@ -47,12 +48,14 @@ class Trainee(nn.Module):
         person_weight: float = 1.0,
         train_text: bool = False,
         follow: bool = False,
+        landmarks: LandmarkHead | None = None,
     ) -> None:
         super().__init__()
         # A `MotionEncoder` and a `MotionInjection`, or their counterparts of another control.
         self.encoder: Any = encoder
         self.injection: Any = injection
         self.decoder = decoder
+        self.landmarks = landmarks
         self.transformer = backbone.transformer
         self.text_encoder = backbone.text_encoder if train_text else None
         self.person_weight = person_weight
@@ -88,25 +91,37 @@ class Trainee(nn.Module):
             self.attached.context = None
 
     def totals(self, batch: Batch) -> dict[str, float]:
-        """What the losses of this batch are shares of; summed over a step they are its `flow_total`, `pose_total`."""
-        channels = batch["clean"].shape[1]
+        """What the losses of this batch are shares of; summed over a step they are its `flow_total` and so on."""
         pose = float(batch["pose_mask"].sum()) if self.decoder is not None else 0.0
-        return {"flow": channels * float(self._weight(batch).sum(dtype=torch.float64)), "pose": pose}
+        landmarks = float(in_picture(batch["landmarks"]).sum()) if "landmarks" in batch else 0.0
+        flow = 0.0
+        if "clean" in batch:
+            flow = batch["clean"].shape[1] * float(self._weight(batch).sum(dtype=torch.float64))
+        return {"flow": flow, "pose": pose, "landmarks": landmarks}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Losses of a batch: `flow`, and `pose` where there is a decoder. Call it, and backward, inside `hearing()`.
+        """Losses of a batch: `flow`, `pose` where there is a decoder, `landmarks` in a warm-up that has them.
+
+        Call it, and backward, inside `hearing()`.
 
         Keys read: driver [B, T, 3, H, W], hands [B, T, 2, 3, h, w], hand_present, pose [B, T, 51, 3, 3], pose_mask,
         clean and noise [B, C, L, h, w], sigma [B], frame_numbers [B, T], drop_motion [B], person [B, L, h, w] in
         [0, 1], prompts or text (cached embeddings), reference (what the backbone wants beside the first latent),
-        flow_total and pose_total (floats; default: this batch's own), supervised (False: D_g only follows),
-        tokens_of [B] (whose tokens steer each clip; default: its own), generate (False: no `flow`; default True).
+        flow_total, pose_total, landmarks_total (floats; default: this batch's own), supervised (False: D_g only
+        follows), tokens_of [B] (whose tokens steer each clip; default: its own), generate (False: no `flow`; default
+        True), landmarks [B, T, 22, 3] (landmarks.py).
         """
-        tokens = self.encode(batch)
-        joined = tokens.joined()
-        if "tokens_of" in batch:
-            joined = joined[batch["tokens_of"]]
-        losses = {"flow": self._flow_loss(joined, batch)} if batch.get("generate", True) else {}
+        generate = batch.get("generate", True)
+        if self.landmarks is not None and not generate:
+            with hearing_patches(self.encoder.body) as patches:
+                tokens = self.encode(batch)
+            landmarks, total = batch["landmarks"].flatten(0, 1), batch.get("landmarks_total")
+            losses = {"landmarks": self.landmarks.loss(patches[0], landmarks, total)}
+        else:
+            tokens, losses = self.encode(batch), {}
+        if generate:
+            joined = tokens.joined()
+            losses["flow"] = self._flow_loss(joined[batch["tokens_of"]] if "tokens_of" in batch else joined, batch)
         if self.decoder is not None:
             losses["pose"] = self._pose_loss(tokens, batch)
         return losses

@@ -39,11 +39,15 @@ class TrainingStopped(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """What belongs to the machine: how often to save, how many checkpoints to keep, processes that make batches."""
+    """What belongs to the machine: how often to save, how many checkpoints to keep, processes that make batches.
+
+    steps: where this run ends, None for the end of the recipe.
+    """
 
     save_minutes: float = 5.0
     keep: int = 2
     workers: int = 0
+    steps: int | None = None
 
 
 Hook = Callable[["Trainer"], Mapping[str, Any] | None]
@@ -88,7 +92,9 @@ class Trainer:
         self._resume()
         self.model = self.engine.wrap(trainee, partial=not all(stage.generate for stage in recipe.stages))
         engine = self.engine
-        self._feed = Feed(recipe, batches, self.step, engine.rank, engine.world, self.settings.workers)
+        self.last = self.settings.steps or recipe.total_steps
+        span = range(self.step, self.last)
+        self._feed = Feed(recipe, batches, span, engine.rank, engine.world, self.settings.workers)
         self._batches: Iterator[list[Batch]] | None = None
         described = {"recipe": recipe.name, "seed": recipe.seed, "processes": engine.world}
         self.tracking = Tracking(engine, out, recipe.name, described, self.step, recipe.total_steps)
@@ -145,7 +151,7 @@ class Trainer:
         start = saved = time.monotonic()
         self.running = True
         try:
-            while self.step < self.recipe.total_steps:
+            while self.step < self.last:
                 self.tracking.log(self.train_step())
                 now = time.monotonic()
                 if max_minutes is not None and now - start > 60 * max_minutes:
@@ -173,7 +179,7 @@ class Trainer:
 
     def _validate(self) -> None:
         every = self.recipe.validation.every
-        if self.on_validate and every and (self.step % every == 0 or self.step == self.recipe.total_steps):
+        if self.on_validate and every and (self.step % every == 0 or self.step == self.last):
             found = self.on_validate(self)
             if found:
                 self.tracking.log({"step": self.step, **found})
@@ -201,18 +207,21 @@ class Trainer:
     def _backward(self, batches: list[Batch], weight: float, generate: bool) -> dict[str, float]:
         """Gradients of the whole step, averaged over processes; returns its losses."""
         totals = [self.trainee.totals(batch) for batch in batches]
-        flow, pose = self.engine.sum([sum(t["flow"] for t in totals), sum(t["pose"] for t in totals)])
+        names = ("flow", "pose", "landmarks")
+        sums = self.engine.sum([sum(total[name] for total in totals) for name in names])
+        shares = {f"{name}_total": value for name, value in zip(names, sums, strict=True)}
         # Processes average their gradients; the losses are shares of one sum.
         scale = float(self.engine.world)
         found: dict[str, float] = {}
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             batch = to_device(batch, self.engine.device)
-            batch |= {"flow_total": flow, "pose_total": pose, "supervised": weight > 0, "generate": generate}
+            batch |= shares | {"supervised": weight > 0, "generate": generate}
             with self.engine.accumulating(self.model, last), self.trainee.hearing():
                 with self.engine.autocast():
                     losses = self.model(batch)
                 loss = losses.get("flow", 0) + self._pose_weight(weight) * losses.get("pose", 0)
+                loss = loss + self.recipe.geometric.landmarks * losses.get("landmarks", 0)
                 (loss * scale).backward()
             for name, value in losses.items():
                 found[name] = found.get(name, 0.0) + value.item()

@@ -56,7 +56,7 @@ class Validator:
         batch = to_device(self.held_out(self._step, cases), trainer.engine.device)
         with torch.no_grad(), trainer.averaged(), _uncompiled(), trainer.engine.autocast():
             found = flow_probe(trainer.trainee, batch) | self.retrieval(trainer)
-            if settings.sheet and self._vae_ready(trainer.trainee):
+            if settings.sheet and "clean" in batch and self._vae_ready(trainer.trainee):
                 self._sheet(trainer, batch, settings.steps)
         return {f"held-out {name}": value for name, value in found.items()}
 
@@ -105,7 +105,12 @@ class Validator:
 
 
 def flow_probe(trainee: Trainee, batch: Batch) -> dict[str, float]:
-    """Flow loss of held-out clips with their own, other and no tokens; pose loss of their own."""
+    """Flow loss of held-out clips with their own, other and no tokens; pose loss of their own.
+
+    Without targets, in a warm-up: the losses of the encoder alone.
+    """
+    if "clean" not in batch:  # of a warm-up
+        return {name: loss.item() for name, loss in trainee(batch | {"generate": False}).items()}
     count = len(batch["sigma"])
     keep = torch.zeros_like(batch["drop_motion"])
     other = torch.arange(count, device=keep.device).roll(1)

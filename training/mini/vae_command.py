@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKLWan
 from einops import reduce
 from torch import Tensor
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skeleton-steps", type=int, default=4000, help="without residual branches (%(default)s)")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
     parser.add_argument("--crop", type=int, default=64, help="side of the training squares in pixels (%(default)s)")
+    parser.add_argument("--side", type=int, default=None, help="shrink the pictures to this side first (not at all)")
     parser.add_argument("--batch", type=int, default=16, help="squares a step (%(default)s)")
     parser.add_argument("--no-compile", action="store_true", help="for short runs: compiling takes minutes")
     parser.add_argument("--video-every", type=int, default=8, help="one step in this many is a clip (%(default)s)")
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
-    clips, masks = load_views(arguments.data, arguments.clips)
+    clips, masks = load_views(arguments.data, arguments.clips, arguments.side)
     settings = VaeSettings(
         base_dim=arguments.base_dim,
         steps=arguments.steps,
@@ -58,14 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def load_views(root: Path, most: int) -> tuple[Tensor, Tensor]:
-    """Clips uint8 [N, T, 3, H, W] and masks uint8 [N, T, H, W] of up to `most` views."""
+def load_views(root: Path, most: int, side: int | None = None) -> tuple[Tensor, Tensor]:
+    """Clips uint8 [N, T, 3, H, W] and masks uint8 [N, T, H, W] of up to `most` views, with side: shrunk to squares."""
     store, clips, masks = ClipStore(root), [], []
     views = [(record, view) for record in read_manifest(root) for view in range(len(record["views"]))]
     for record, view in tqdm(views[:most], desc="reading views"):
-        clips.append(store.frames(record, view))
-        masks.append(torch.from_numpy(store.mask(record, view)).to(torch.uint8) * 255)
+        clip, mask = store.frames(record, view), torch.from_numpy(store.mask(record, view)).to(torch.uint8) * 255
+        clips.append(_shrunk(clip, side))
+        masks.append(_shrunk(mask[:, None], side)[:, 0])
     return torch.stack(clips), torch.stack(masks)
+
+
+def _shrunk(pictures: Tensor, side: int | None) -> Tensor:
+    return pictures if side is None else F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
 
 
 @torch.no_grad()
