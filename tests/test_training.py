@@ -13,16 +13,13 @@ import torch
 
 pytest.importorskip("warp")
 
-from diffusers import AutoencoderKLWan
 from training_runs import (
     batches_for,
     fill,
     log,
     rendered_set,
-    shrink_the_mini,
     tiny_recipe,
     tiny_stages,
-    tiny_vae,
     trainer_for,
 )
 
@@ -43,25 +40,7 @@ from training.recipe import Geometric, RecipeError, Trains
 from training.train_command import training_record
 from training.trainer import RunSettings, Trainer, TrainingStopped, learning_rate
 
-
-@pytest.fixture(autouse=True, scope="module")
-def small():
-    with pytest.MonkeyPatch.context() as patch:
-        shrink_the_mini(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKLWan:
-    return tiny_vae()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, vae) -> Path:
-    root = rendered_set(tmp_path_factory.mktemp("training") / "set")
-    assert fill(root, vae) == 2
-    assert fill(root, vae) == 0, "not idempotent"
-    return root
+pytestmark = pytest.mark.usefixtures("small")
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ import torch
 
 pytest.importorskip("warp")
 
-from diffusers import AutoencoderKLWan
-from training_runs import ENCODER, SET, batches_for, fill, log, rendered_set, shrink_the_mini, tiny_recipe, tiny_vae
+from training_runs import ENCODER, SET, batches_for, log, tiny_recipe
 from training_runs import trainer_for as make_trainer
 
 from threedimo_core.motion_attention import motion_context
@@ -29,23 +28,7 @@ from training.recipe import CONTROLS, Geometric, RecipeError, Stage, Trains, loa
 RECIPES = Path(__file__).parent.parent / "training" / "recipes"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small():
-    with pytest.MonkeyPatch.context() as patch:
-        shrink_the_mini(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKLWan:
-    return tiny_vae()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, vae) -> Path:
-    root = rendered_set(tmp_path_factory.mktemp("controls") / "set")
-    fill(root, vae)
-    return root
+pytestmark = pytest.mark.usefixtures("small")
 
 
 def awake(trainee):

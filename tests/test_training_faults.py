@@ -17,7 +17,7 @@ pytest.importorskip("warp")
 
 from diffusers import AutoencoderKLWan
 from safetensors.torch import load_file, save_file
-from training_runs import fill, log, rendered_set, shrink_the_mini, tiny_recipe, tiny_vae, trainer_for
+from training_runs import log, tiny_recipe, trainer_for
 
 from training import checkpointing
 from training.caches import CacheError, LatentCache, vae_id
@@ -25,24 +25,7 @@ from training.checkpointing import CheckpointError
 from training.data.manifest import read_manifest
 from training.trainer import RunSettings, Trainer, TrainingStopped
 
-
-@pytest.fixture(autouse=True, scope="module")
-def small():
-    with pytest.MonkeyPatch.context() as patch:
-        shrink_the_mini(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKLWan:
-    return tiny_vae()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, vae) -> Path:
-    root = rendered_set(tmp_path_factory.mktemp("faults") / "set")
-    fill(root, vae)
-    return root
+pytestmark = pytest.mark.usefixtures("small")
 
 
 @pytest.fixture(scope="module")

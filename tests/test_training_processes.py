@@ -16,7 +16,7 @@ import torch
 pytest.importorskip("warp")
 
 from diffusers import AutoencoderKLWan
-from training_runs import batches_for, fill, log, rendered_set, shrink_the_mini, tiny_recipe, tiny_stages, tiny_vae
+from training_runs import batches_for, log, tiny_recipe, tiny_stages
 
 from training.building import build_trainee
 from training.checkpointing import latest
@@ -30,23 +30,7 @@ from training.trainer import Trainer
 STEPS = 4
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small():
-    with pytest.MonkeyPatch.context() as patch:
-        shrink_the_mini(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKLWan:
-    return tiny_vae()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, vae) -> Path:
-    root = rendered_set(tmp_path_factory.mktemp("processes") / "set")
-    fill(root, vae)
-    return root
+pytestmark = pytest.mark.usefixtures("small")
 
 
 def recipe_for_processes(**changes: Any) -> Recipe:

@@ -12,30 +12,12 @@ import yaml
 
 pytest.importorskip("warp")
 
-from diffusers import AutoencoderKLWan
-from training_runs import ENCODER, SET, fill, log, rendered_set, shrink_the_mini, tiny_vae
+from training_runs import ENCODER, SET, log, rendered_set
 
 from training.__main__ import main
 from training.tracking import choose_trackers, read_log
 
-
-@pytest.fixture(autouse=True, scope="module")
-def small():
-    with pytest.MonkeyPatch.context() as patch:
-        shrink_the_mini(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKLWan:
-    return tiny_vae()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, vae) -> Path:
-    root = rendered_set(tmp_path_factory.mktemp("tracking") / "set")
-    fill(root, vae)
-    return root
+pytestmark = pytest.mark.usefixtures("small")
 
 
 @pytest.fixture(scope="module")
