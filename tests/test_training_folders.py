@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ from tiny_models import BACKBONES, ENCODER
 from training_runs import log, rendered_set
 
 from threedimo_core.backbones.loading import load_backbone, save_backbone
+from threedimo_core.backbones.lora import merge_lora
 from threedimo_core.checkpoint import load_adapter
 from threedimo_core.pipeline import GenerationSettings, Pipeline
 from training.__main__ import main
@@ -125,8 +127,7 @@ def test_training_a_folder_and_loading_what_it_exports(family, dit, folders, cac
     assert {path.name for path in export.iterdir()} == expected
     backbone = load_backbone(folder, torch.float32)
     if dit == "lora":
-        backbone.transformer.load_lora_adapter(export / "lora", weight_name=LORA_FILE)
-        assert any("lora_B" in name and p.abs().max() > 0 for name, p in backbone.transformer.named_parameters())
+        check_merged_lora(backbone.transformer, export / "lora" / LORA_FILE)
         check_comfyui_copy(export / "lora", family)
     if dit == "full":
         original = backbone.transformer
@@ -139,6 +140,19 @@ def test_training_a_folder_and_loading_what_it_exports(family, dit, folders, cac
     motion = pipeline.encode_motion(torch.rand(5, 3, 32, 32), fps=8.0)
     video = pipeline.generate(torch.rand(3, 32, 32), motion, "static", GenerationSettings(steps=2))
     assert video.shape == (5, 3, 32, 32) and bool(video.isfinite().all())
+
+
+def check_merged_lora(transformer: torch.nn.Module, path: Path) -> None:
+    """Merged weights are what diffusers' own fusion makes of the file."""
+    theirs = copy.deepcopy(transformer)
+    theirs.load_lora_adapter(path.parent, weight_name=path.name)
+    theirs.fuse_lora()
+    theirs.unload_lora()
+    before = {name: p.clone() for name, p in transformer.named_parameters()}
+    assert merge_lora(transformer, path) > 0
+    assert any(not torch.equal(before[name], p) for name, p in transformer.named_parameters())
+    for (name, mine), other in zip(transformer.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, msg=lambda text, n=name: f"{n}: {text}")
 
 
 def check_comfyui_copy(folder: Path, family: str) -> None:

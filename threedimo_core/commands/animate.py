@@ -89,7 +89,7 @@ def check_inputs(arguments: Namespace, outs: list[Path]) -> None:
     """ValueError for inputs that are not there, or that a result would replace."""
     inputs = [arguments.driving, arguments.motion, arguments.reference]
     require_apart(outs, inputs)
-    for path in (*inputs, arguments.pose_model):
+    for path in (*inputs, arguments.pose_model, arguments.lora):
         if path is not None:
             require_file(path)
 

@@ -117,6 +117,14 @@ def _add_model(parser: argparse.ArgumentParser, backbone: bool) -> None:
             default="auto",
             help="of the backbone (auto: bf16 on a GPU, fp32 on a CPU)",
         )
+        group.add_argument(
+            "--lora",
+            type=Path,
+            metavar="FILE",
+            help="updates of the backbone that the adapter was trained with: lora/pytorch_lora_weights.safetensors "
+            "beside it",
+        )
+        group.add_argument("--lora-strength", type=float, default=1.0, help="(default 1)")
         group.add_argument("--offload", action="store_true", help="keep the networks in main memory until their turn")
     group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps ... (default: a GPU if there is one)")
 

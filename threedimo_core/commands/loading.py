@@ -11,9 +11,11 @@ import transformers
 
 from ..backbones.base import Backbone
 from ..backbones.loading import inspect_folder, load_backbone
+from ..backbones.lora import merge_lora
 from ..bundled import ADAPTER_FILE, MINI_FOLDER, mini_adapter
 from ..checkpoint import Adapter, load_adapter
 from ..pipeline import Pipeline
+from .telling import say
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -54,9 +56,13 @@ def inspect_backbone(arguments: Namespace, adapter: Adapter) -> None:
 
 
 def open_pipeline(arguments: Namespace, adapter: Adapter, device: torch.device) -> Pipeline:
-    """The adapter with its backbone; AdapterError or BackboneError where they do not fit or miss a piece."""
+    """The adapter with its backbone, updated by --lora; AdapterError or BackboneError where they do not fit."""
     dtype = _DTYPES.get(arguments.dtype) or _default_dtype(device, bundled=arguments.model is None)
-    return Pipeline(load_quietly(_backbone_folder(arguments, adapter), dtype, device, arguments.offload), adapter)
+    backbone = load_quietly(_backbone_folder(arguments, adapter), dtype, device, arguments.offload)
+    if arguments.lora is not None:
+        count = merge_lora(backbone.transformer, arguments.lora, arguments.lora_strength)
+        say(f"{arguments.lora.name}: {count} layers of the backbone updated")
+    return Pipeline(backbone, adapter)
 
 
 def load_quietly(
