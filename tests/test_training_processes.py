@@ -102,6 +102,13 @@ def test_two_processes_train_what_one_does(parallel, alone, data, vae, tmp_path)
 
 
 @pytest.mark.slow
+def test_two_processes_share_the_work_of_muon(data, vae, tmp_path):
+    recipe = recipe_for_processes(optimizer="muon")
+    both, one = (train(n, "ddp", recipe, data, vae, tmp_path / str(n)) for n in (2, 1))
+    assert_same_run(both, one)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "then"), [((2, "fsdp"), (1, "ddp")), ((1, "ddp"), (2, "fsdp"))])
 def test_a_run_goes_on_with_another_number_of_processes(first, then, alone, data, vae, tmp_path):
     whole = recipe_for_processes()

@@ -63,10 +63,11 @@ class BatchMaker:
         text: TextCache | None,
         recipe: Recipe,
         augment: AugmentConfig,
+        driver_frames: int | None = None,
     ) -> None:
         self.bucket, self.dataset, self.latents, self.text = bucket, dataset, latents, text
         self.recipe, self.augment = recipe, augment
-        self.flow, self.seed = recipe.flow, recipe.seed
+        self.flow, self.seed, self.driver_frames = recipe.flow, recipe.seed, driver_frames
         self.by_id = {record["id"]: record for record in dataset.records}
 
     def __call__(self, keys: list[Key]) -> Batch:
@@ -104,7 +105,7 @@ class BatchMaker:
         generator = keyed_generator(self.seed, "batch", *key)
         shape = self.bucket.shape
         item |= {name: item[name][: shape.frames] for name in _TIMED}
-        numbers = spread(shape.frames, self.flow.driver_frames, generator)
+        numbers = spread(shape.frames, self.driver_frames, generator)
         item["driver"] = self._elsewhere(item, generator)
         given: dict[str, Any] = {"frame_numbers": numbers}
         if self.recipe.control == "pose_2d":
@@ -179,6 +180,8 @@ def spread(frames: int, count: int | None, generator: torch.Generator) -> Tensor
     """Numbers of `count` frames spread evenly over a clip, from a random start; all of them for None."""
     if count is None or count >= frames:
         return torch.arange(frames)
+    if count == 1:
+        return torch.randint(frames, (1,), generator=generator)
     stride = (frames - 1) / max(1, count - 1)
     jitter = torch.rand((), generator=generator) * stride - stride / 2
     return (torch.arange(count) * stride + jitter).round().long().clamp(0, frames - 1)
@@ -240,15 +243,16 @@ class RunBatches:
     def _make(self, stage: str, number: int) -> BatchMaker:
         bucket, recipe = self.clips.buckets[number], self.recipe
         mixture = self.draws[stage].mixtures[number]
-        generate = next(s.generate for s in recipe.stages if s.name == stage)
+        settings = next(s for s in recipe.stages if s.name == stage)
         dataset = BucketPairs(bucket, self.stores[bucket.root], mixture, recipe.seed, self.hand_size)
         return BatchMaker(
             bucket,
             dataset,
-            self.latents[bucket.root] if generate else None,
+            self.latents[bucket.root] if settings.generate else None,
             self.text[bucket.root],
             recipe,
             self.augment,
+            settings.driver_frames or recipe.flow.driver_frames,
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 
@@ -29,25 +30,44 @@ def muon(matrices: Iterable[nn.Parameter], lr: float, weight_decay: float) -> to
 
 
 class Float32Muon(torch.optim.Muon):
-    """The same rule, settings and states as torch's, computed in float32."""
+    """The same rule, settings and states as torch's, computed in float32.
+
+    Processes that hold the same weights share the work: each makes every n-th matrix orthogonal, and they add up.
+    """
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is not None:
-                    self._update(matrix, matrix.grad, group)
+            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            smoothed = [self._smoothed(matrix, matrix.grad, group) for matrix in matrices]
+            for matrix, direction in zip(matrices, _directions(smoothed, group), strict=True):
+                matrix.mul_(1 - group["lr"] * group["weight_decay"])
+                matrix.add_(direction, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
 
-    def _update(self, matrix: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _smoothed(self, matrix: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
         state = self.state[matrix]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
         momentum = state["momentum_buffer"]
         momentum.lerp_(gradient, 1 - group["momentum"])
-        direction = gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
-        direction = orthogonalised(direction, group["ns_coefficients"], group["ns_steps"], group["eps"])
-        matrix.mul_(1 - group["lr"] * group["weight_decay"])
-        matrix.add_(direction, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+        return gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
+
+
+def _directions(smoothed: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+    """Every matrix made orthogonal, by this process or another."""
+    if not smoothed:
+        return []
+    shared = dist.is_initialized()
+    rank, world = (dist.get_rank(), dist.get_world_size()) if shared else (0, 1)
+    flat = torch.zeros(sum(matrix.numel() for matrix in smoothed), device=smoothed[0].device)
+    parts = [
+        part.view_as(matrix) for part, matrix in zip(flat.split([m.numel() for m in smoothed]), smoothed, strict=True)
+    ]
+    for part, matrix in list(zip(parts, smoothed, strict=True))[rank::world]:
+        part.copy_(orthogonalised(matrix, group["ns_coefficients"], group["ns_steps"], group["eps"]))
+    if shared:
+        dist.all_reduce(flat)
+    return parts
 
 
 def orthogonalised(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:

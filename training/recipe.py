@@ -58,6 +58,7 @@ class Stage:
 
     generate: False leaves the generator out: the encoder learns from geometric supervision alone, which costs a
     fraction of a step (a warm-up for small machines, where an encoder at the mean pose gives the generator nothing).
+    driver_frames: driving frames of a clip that this stage encodes; None: as `flow.driver_frames` says.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Stage:
     final_lr: float = 0.1
     train: Trains = field(default_factory=Trains)
     generate: bool = True
+    driver_frames: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mixture", {PairKind(k): float(v) for k, v in self.mixture.items()})

@@ -7,7 +7,7 @@ from typing import Any
 
 from graph import CAMERA, MODELS, MOTION, PERSON, VIDEO, Group, Node, Out, hub_file
 
-MINI_FRAMES, MINI_FPS = 17, 12.0
+MINI_FRAMES, MINI_FPS = 17, 16.0
 NEGATIVE = "blurry, distorted, deformed hands, extra limbs, flicker, text, watermark"
 UNSAID, NO_MOVE = "not said", "none"
 
@@ -21,7 +21,7 @@ CLIP_H = hub_file(_WAN21, "clip_vision", "clip_vision_h.safetensors")
 FOR_TI2V, FOR_I2V_14B = "3dimo_wan2.2_ti2v_5B.safetensors", "3dimo_wan2.1_i2v_480p_14B.safetensors"
 
 MINI_NOTE = """
-**The mini comes with this pack**: nothing to download, and it runs on a CPU. It makes pictures of 128 × 128 px of
+**The mini comes with this pack**: nothing to download, and it runs on a CPU. It makes pictures of 96 × 96 px of
 rendered people; real people come out blurred and unlike themselves. Its CLIP reads the camera language only.
 
 For another video model replace this group by that of *2 motion transfer*.
