@@ -28,7 +28,7 @@ from training.data.motion_library import sample_motion
 from training.data.pairs import PairKind
 from training.data.performance import azimuth_in_split, body_indices, sample_azimuths, sample_performance
 from training.data.render_command import parse_shard, parse_size, render_set
-from training.data.render_settings import RenderSettings
+from training.data.render_settings import RenderSettings, hand_size_for
 
 TINY = {"views": 2, "num_frames": 5, "fps": 8.0, "height": 64, "width": 64, "hand_size": 16, "seed": 3}
 COMMAND = ["data", "render", "--views", "2", "--frames", "5", "--size", "64x64", "--fps", "8", "--hand-size", "16",
@@ -213,3 +213,8 @@ def test_motions_from_a_bank_are_rendered_and_recorded(tmp_path):
     assert settings["motions"] == hashlib.sha256(bank.read_bytes()).hexdigest()
     assert main(command[:-2]) == 1  # the procedural library makes another set
     assert main([*command[:-1], str(tmp_path / "missing.safetensors")]) == 1
+
+
+@pytest.mark.parametrize(("size", "hand"), [((64, 64), 24), ((128, 128), 48), ((256, 192), 72), ((480, 848), 112)])
+def test_hand_views_grow_with_the_picture(size, hand):
+    assert hand_size_for(*size) == hand

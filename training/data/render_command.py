@@ -15,7 +15,7 @@ from .manifest import ManifestWriter, manifest_name, write_settings
 from .performance import performance_id
 from .publish import published_record
 from .render_pool import make_performances
-from .render_settings import RenderSettings, bank_hash
+from .render_settings import RenderSettings, bank_hash, hand_size_for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=(1, 2),
         help="rays along a pixel's side: 2 antialiases and costs four times as much (%(default)s)",
     )
-    parser.add_argument("--hand-size", type=int, default=48, help="pixels of the hand views; 0: none (%(default)s)")
+    parser.add_argument(
+        "--hand-size", type=int, help="pixels of the hand views; 0: none (3/8 of the picture's shorter side, 24 to 112)"
+    )
     parser.add_argument(
         "--split",
         default="train",
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         height=height,
         width=width,
         samples=arguments.samples,
-        hand_size=arguments.hand_size,
+        hand_size=hand_size_for(height, width) if arguments.hand_size is None else arguments.hand_size,
         split=arguments.split,
         identities=arguments.identities,
         kind=arguments.kind,

@@ -62,6 +62,11 @@ class RenderSettings:
         return asdict(self)
 
 
+def hand_size_for(height: int, width: int) -> int:
+    """Pixels of a hand view beside pictures of this size: finer than the picture, and no larger than an encoder's."""
+    return min(112, max(24, min(height, width) * 3 // 16 * 2))
+
+
 def bank_hash(bank: Path) -> str:
     """Names the content of a motion bank: the settings record it, since the bank decides the bytes of the set."""
     return hashlib.sha256(bank.read_bytes()).hexdigest()
