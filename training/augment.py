@@ -187,8 +187,8 @@ def augment_points(points: Tensor, params: AugmentParams, config: AugmentConfig,
     points [B, ..., 2]: x and y in [0, 1] of frames of `source` = (H, W); returns the same of the encoder's picture.
     Outside of it they are below 0 or above 1; NaN stays NaN.
     """
-    rows = (part[:, _DRIVER] for part in (params.bend, params.angle, params.scale, params.shift))
-    return warp_points(points, *rows, source, config.size)
+    bend, angle, scale, shift = (part[:, _DRIVER] for part in (params.bend, params.angle, params.scale, params.shift))
+    return warp_points(points, bend, angle, scale, shift, source, config.size)
 
 
 def _apply(frames: Tensor, params: AugmentParams, row: int, size: tuple[int, int]) -> Tensor:

@@ -94,8 +94,8 @@ class BatchMaker:
             return {}
         moved = []
         for key, (frames, _), landmarks in zip(keys, drivers, batch["landmarks"], strict=True):
-            params, source = draw_batch(self.augment, self.seed, [key[0]], [key[1]]), tuple(frames.shape[-2:])
-            places = augment_points(landmarks[None, ..., :2], params, self.augment, source)[0]
+            params, (height, width) = draw_batch(self.augment, self.seed, [key[0]], [key[1]]), frames.shape[-2:]
+            places = augment_points(landmarks[None, ..., :2], params, self.augment, (height, width))[0]
             moved.append(torch.cat([places, landmarks[..., 2:]], dim=-1))
         return {"landmarks": torch.stack(moved)}
 

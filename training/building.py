@@ -48,7 +48,7 @@ def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
     if "lora" in recipe.dit:
         add_lora(backbone.transformer, recipe.lora)
     trains_text = recipe.backbone == "mini" and "full" in recipe.dit
-    guided = recipe.geometric.landmarks > 0 and isinstance(encoder, MotionEncoder)
+    guided = encoder if recipe.geometric.landmarks > 0 and isinstance(encoder, MotionEncoder) else None
     trainee = Trainee(
         backbone,
         encoder,
@@ -57,7 +57,7 @@ def build_trainee(recipe: Recipe, backbone: Backbone) -> Trainee:
         recipe.flow.person_weight,
         trains_text,
         recipe.geometric.follow,
-        LandmarkHead(encoder.body) if guided else None,
+        LandmarkHead(guided.body) if guided is not None else None,
     )
     _freeze(trainee, recipe)
     if recipe.precision != "no" and recipe.backbone != "mini":

@@ -48,7 +48,7 @@ def _target(transformer: nn.Module, layer: str, known: set[str], file: Any, path
         raise BackboneError(f"{path}: {layer} has only one of its two matrices; the file is incomplete")
     down, up = (file.get_tensor(layer + end).float() for end in (_DOWN, _UP))
     try:
-        weight = transformer.get_submodule(layer.removeprefix(_PREFIX)).weight
+        weight = transformer.get_parameter(layer.removeprefix(_PREFIX) + ".weight")
     except AttributeError:
         raise BackboneError(f"{path}: this backbone has no layer {layer}: the LoRA is for another model") from None
     if (
