@@ -10,7 +10,7 @@ DEMO_FOLDER = Path(__file__).parent / "demo_inputs"
 
 MINI_STATEMENT = (
     "The bundled mini model was trained on rendered, synthetic people, at small size, and its training has only begun: "
-    "it does not follow motion or camera yet, and real people come out blurred and unlike themselves. "
+    "the person dissolves after the first frames and follows neither motion nor camera yet. "
     "For those, use --backbone with a trained adapter."
 )
 
