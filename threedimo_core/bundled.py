@@ -11,7 +11,7 @@ DEMO_FOLDER = Path(__file__).parent / "demo_inputs"
 MINI_STATEMENT = (
     "The bundled mini model was trained on rendered, synthetic people, at small size, and its training has only begun: "
     "the person dissolves after the first frames and follows neither motion nor camera yet. "
-    "For those, use --backbone with a trained adapter."
+    "For real work use --backbone with a trained adapter."
 )
 
 
