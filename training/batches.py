@@ -74,10 +74,12 @@ class BatchMaker:
         items = [self._item(key) for key in keys]
         drivers = [(item.pop("driver"), item.pop("hands")) for item in items]
         batch: Batch = default_collate(items)
-        return batch | self._augmented(drivers, keys) | self._landmarks(batch, drivers, keys)
+        return batch | self._augmented(drivers, keys, batch.get("landmarks"))
 
-    def _augmented(self, drivers: list[tuple[Tensor, Tensor]], keys: list[Key]) -> Batch:
-        """Driving frames and hands at the encoder's size; clips of several sizes are brought there one by one."""
+    def _augmented(
+        self, drivers: list[tuple[Tensor, Tensor]], keys: list[Key], landmarks: Tensor | None = None
+    ) -> Batch:
+        """Driving frames, hands and landmarks in the encoder's picture; clips of several sizes go there one by one."""
         same = len({(frames.shape, hands.shape) for frames, hands in drivers}) == 1
         groups = [list(range(len(keys)))] if same else [[i] for i in range(len(keys))]
         made: dict[str, list[Tensor]] = {"driver": [], "hands": []}
@@ -86,18 +88,12 @@ class BatchMaker:
             frames, hands = (torch.stack([drivers[i][part] for i in group]) for part in (0, 1))
             made["driver"].append(augment_driver(frames, params, self.augment))
             made["hands"].append(augment_hands(hands, params, self.augment))
+            if landmarks is not None:
+                places, depth = landmarks[group].split((2, 1), dim=-1)
+                height, width = frames.shape[-2:]
+                moved = augment_points(places, params, self.augment, (height, width))
+                made.setdefault("landmarks", []).append(torch.cat([moved, depth], dim=-1))
         return {name: torch.cat(parts) for name, parts in made.items()}
-
-    def _landmarks(self, batch: Batch, drivers: list[tuple[Tensor, Tensor]], keys: list[Key]) -> Batch:
-        """The landmarks of the driving view, moved as augmentation moved the frames."""
-        if "landmarks" not in batch:
-            return {}
-        moved = []
-        for key, (frames, _), landmarks in zip(keys, drivers, batch["landmarks"], strict=True):
-            params, (height, width) = draw_batch(self.augment, self.seed, [key[0]], [key[1]]), frames.shape[-2:]
-            places = augment_points(landmarks[None, ..., :2], params, self.augment, (height, width))[0]
-            moved.append(torch.cat([places, landmarks[..., 2:]], dim=-1))
-        return {"landmarks": torch.stack(moved)}
 
     def _item(self, key: Key) -> dict[str, Any]:
         item = self.dataset[key]
@@ -110,7 +106,7 @@ class BatchMaker:
         given: dict[str, Any] = {"frame_numbers": numbers}
         if self.recipe.control == "pose_2d":
             given["pose_picture"] = self._pose_picture(item)[numbers]
-        if self.recipe.geometric.landmarks:
+        if self.recipe.geometric.landmarks and self.latents is None:  # of a warm-up
             given["landmarks"] = self._joints(item)[numbers]
         kept = {name: item[name][numbers] for name in _TIMED} | {name: item[name] for name in _TEXTS}
         return self._worded(kept | given | self._target(item, generator) | self._drops(item, generator))

@@ -36,14 +36,14 @@ def merge_lora(transformer: nn.Module, path: str | os.PathLike[str], strength: f
         )
     with safe_open(header.path, framework="pt") as file:
         known = set(header.tensors)
-        targets = [_target(transformer, layer, known, file, str(header.path)) for layer in layers]
-    for weight, update in targets:
-        weight.add_((strength * update).to(weight))
-    return len(targets)
+        updates = [_update(transformer, layer, known, file, str(header.path)) for layer in layers]
+    for weight, up, down in updates:  # one product at a time: those of a 5 B model are gigabytes
+        weight.add_((strength * (up.to(weight.device) @ down.to(weight.device))).to(weight.dtype))
+    return len(updates)
 
 
-def _target(transformer: nn.Module, layer: str, known: set[str], file: Any, path: str) -> tuple[Tensor, Tensor]:
-    """The weight of a layer and its update in float32."""
+def _update(transformer: nn.Module, layer: str, known: set[str], file: Any, path: str) -> tuple[Tensor, Tensor, Tensor]:
+    """The weight of a layer and the two matrices of its update in float32, the scale in the second."""
     if not {layer + _DOWN, layer + _UP} <= known:
         raise BackboneError(f"{path}: {layer} has only one of its two matrices; the file is incomplete")
     down, up = (file.get_tensor(layer + end).float() for end in (_DOWN, _UP))
@@ -62,7 +62,7 @@ def _target(transformer: nn.Module, layer: str, known: set[str], file: Any, path
             "the LoRA is for a model of another size"
         )
     scale = float(file.get_tensor(layer + _ALPHA)) / len(down) if layer + _ALPHA in known else 1.0
-    update = scale * (up @ down)
-    if not bool(update.isfinite().all()):
+    down = scale * down
+    if not bool(up.isfinite().all() and down.isfinite().all()):
         raise BackboneError(f"{path}: the update of {layer} holds NaN or infinity: the file is damaged")
-    return weight.data, update.to(weight.device)
+    return weight.data, up, down
