@@ -8,8 +8,9 @@ import torch
 from view_sets import joints_of, known, noise_of, view_set
 
 from threedimo_core.rotations import axis_angle_to_matrix
+from training.data.motion import mirror_pose
 from training.evaluation.retrieval import hard_negatives, measure, retrieve
-from training.evaluation.viewset import mirror_joints, mirror_pose
+from training.evaluation.viewset import mirror_joints
 
 VIEWS = view_set(motions=30, frames=9)
 

@@ -18,9 +18,9 @@ from threedimo_core.motion_attention import motion_context
 from training.ablation import HEADLINES, VARIANTS, headline, scaled, variant_recipe, write_table
 from training.building import build_trainee
 from training.controls.pose_picture import draw_skeletons
-from training.controls.smpl import mirror_pose
 from training.data.clip_store import ClipStore
 from training.data.manifest import read_manifest
+from training.data.motion import mirror_pose
 from training.data.pairs import PairKind
 from training.mini.backbone import build_backbone
 from training.recipe import CONTROLS, Geometric, RecipeError, Stage, Trains, load_recipe

@@ -10,13 +10,11 @@ from typing import Any
 
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import nn
 
 from threedimo_core.config import NUM_BODY_JOINTS
 from threedimo_core.motion_encoder import MotionTokens
 from threedimo_core.rotations import matrix_to_rotation_6d
-
-from ..data.skeleton import BODY_JOINTS
 
 
 class SmplTokens(nn.Module):
@@ -44,18 +42,3 @@ class SmplTokens(nn.Module):
         tokens = self.norm(rearrange(tokens, "b t (k d) -> b t k d", k=self.num_tokens))
         tokens = torch.where(known[..., None, None], tokens, self.unknown.to(tokens))
         return MotionTokens(tokens, tokens[:, :, :0])
-
-
-def mirror_pose(pose: Tensor) -> Tensor:
-    """θ [..., 51, 3, 3] of the mirrored person: sides exchanged, rotations reflected at the x axis."""
-    names = BODY_JOINTS[1 : NUM_BODY_JOINTS + 1]
-    body = [names.index(_other_side(name)) for name in names]
-    order = [*body, *range(36, 51), *range(21, 36)]
-    flip = torch.tensor([-1.0, 1.0, 1.0]).to(pose)
-    return pose[..., order, :, :] * flip[:, None] * flip
-
-
-def _other_side(name: str) -> str:
-    if name.startswith("left_"):
-        return "right_" + name.removeprefix("left_")
-    return "left_" + name.removeprefix("right_") if name.startswith("right_") else name

@@ -21,13 +21,13 @@ from threedimo_core.sampling import Conditions, SamplingSettings, denoise
 
 from ..data.clip_store import ClipStore
 from ..data.manifest import Record
+from ..data.motion import mirror_pose
 from ..evaluation.heldout import Pictures
 from ..evaluation.system import System, Take, VideoMaker
 from ..recipe import Recipe
 from ..trainee import Batch, Trainee
 from .parts import build_encoder
 from .pose_picture import draw_skeletons
-from .smpl import mirror_pose
 
 
 def system_of(

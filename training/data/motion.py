@@ -43,6 +43,14 @@ def _mirror_permutation() -> list[int]:
     return order
 
 
+def mirror_pose(pose: Tensor) -> Tensor:
+    """Rotations [..., 51, 3, 3] of the mirrored person: sides exchanged, reflected at the x axis."""
+    first, count = NUM_BODY_JOINTS, NUM_HAND_JOINTS
+    order = [*_mirror_permutation(), *range(first + count, first + 2 * count), *range(first, first + count)]
+    flip = torch.tensor([-1.0, 1.0, 1.0]).to(pose)
+    return pose[..., order, :, :] * flip[:, None] * flip
+
+
 @dataclass(frozen=True)
 class Motion:
     """T frames of one person at `fps` frames per second.
@@ -117,13 +125,14 @@ class Motion:
     def mirrored(self) -> Motion:
         """The movement in a mirror (left and right change places, x becomes -x)."""
         flip = torch.tensor([-1.0, 1.0, 1.0])
-        reflect = flip[:, None] * flip[None, :]
+        whole = mirror_pose(torch.cat([self.body_pose, self.left_hand_pose, self.right_hand_pose], dim=1))
+        body, left, right = whole.split((NUM_BODY_JOINTS, NUM_HAND_JOINTS, NUM_HAND_JOINTS), dim=1)
         return replace(
             self,
-            body_pose=self.body_pose[:, _mirror_permutation()] * reflect,
-            left_hand_pose=self.right_hand_pose * reflect,
-            right_hand_pose=self.left_hand_pose * reflect,
-            global_orient=self.global_orient * reflect,
+            body_pose=body,
+            left_hand_pose=left,
+            right_hand_pose=right,
+            global_orient=self.global_orient * flip[:, None] * flip,
             transl=self.transl * flip,
             name=f"{self.name}/mirrored",
         )

@@ -24,7 +24,8 @@ from threedimo_core.skeleton import PARENTS
 
 from ..data.clip_store import ClipStore
 from ..data.manifest import Record
-from .viewset import BODY, Floats, ViewSet, mirror_joints, mirror_pose
+from ..data.motion import mirror_pose
+from .viewset import BODY, Floats, ViewSet, mirror_joints
 
 _THUMBNAIL = 16  # pixels a side: enough to see a silhouette, few enough for a linear probe
 

@@ -132,23 +132,12 @@ def in_box(pixels: Tensor) -> Tensor:
 
 def mirror_joints(joints: Floats) -> Floats:
     """The joints [..., 52, 2 or 3] of the mirrored person: x turned around, left and right exchanged."""
-    mirrored = joints[..., _mirrored_order(), :].copy()
-    mirrored[..., 0] *= -1
-    return mirrored
-
-
-def mirror_pose(pose: Tensor) -> Tensor:
-    """The rotations [..., 51, 3, 3] of the mirrored person."""
-    order = [joint - 1 for joint in _mirrored_order()[1:]]  # without the pelvis
-    flip = torch.tensor([-1.0, 1.0, 1.0])
-    return pose[..., order, :, :] * flip[:, None] * flip
-
-
-def _mirrored_order() -> list[int]:
     order = list(range(NUM_JOINTS))
     for left, right in _PAIRS:
         order[left], order[right] = right, left
-    return order
+    mirrored = joints[..., order, :].copy()
+    mirrored[..., 0] *= -1
+    return mirrored
 
 
 def angle_between(first: np.ndarray | float, second: np.ndarray | float) -> np.ndarray:
